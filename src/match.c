@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "match.h"
+
+#include <ctype.h>
+#include <fnmatch.h>
+
+const char *match_verdict_to_string(MatchVerdict v)
+{
+        static const char *const names[_MATCH_VERDICT_MAX] = {
+                [MATCH_WANTED] = "wanted",
+                [MATCH_BLACKLISTED] = "blacklisted",
+                [MATCH_NOT_INCLUDED] = "not-included",
+                [MATCH_IGNORED] = "ignored",
+                [MATCH_TERMINATING] = "terminating",
+        };
+
+        return names[v];
+}
+
+static bool matches_any(char *const *globs, const char *name)
+{
+        for (; globs && *globs; globs++)
+                if (fnmatch(*globs, name, 0) == 0)
+                        return true;
+        return false;
+}
+
+MatchVerdict match_namespace(const MatchRules *rules, const MatchNamespace *ns)
+{
+        if (ns->terminating)
+                return MATCH_TERMINATING;
+        if (matches_any(rules->blacklist, ns->name))
+                return MATCH_BLACKLISTED;
+        if (rules->include && *rules->include && !matches_any(rules->include, ns->name))
+                return MATCH_NOT_INCLUDED;
+        if (ns->ignored)
+                return MATCH_IGNORED;
+        return MATCH_WANTED;
+}
+
+const char *match_glob_problem(const char *glob)
+{
+        if (!*glob)
+                return "it is empty";
+        for (const char *p = glob; *p; p++) {
+                if (*p == '[') {
+                        const char *end = strchr(p + 1 + (p[1] == '!' || p[1] == '^') + 1, ']');
+
+                        if (!p[1] || !end)
+                                return "\"[\" without \"]\"";
+                        p = end;
+                } else if (!(islower((unsigned char) *p) || isdigit((unsigned char) *p) || strchr("-*?", *p)))
+                        return "names of namespaces have lower-case letters, digits and \"-\" only, globs also \"*\", "
+                               "\"?\" and \"[...]\"";
+        }
+        return NULL;
+}
