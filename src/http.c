@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "http.h"
+#include "log.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define CONNECT_TIMEOUT_MS 10000L
+#define CONNECTIONS_MAX 128U
+#define USER_AGENT "eatr/" PACKAGE_VERSION " (linux)"
+
+/* A cut network is noticed after 45 s: by probes when nothing is sent, by TCP_USER_TIMEOUT when what is sent
+ * is not acknowledged. */
+#define KEEPALIVE_IDLE_S 30
+#define KEEPALIVE_INTERVAL_S 5
+#define KEEPALIVE_COUNT 3
+#define USER_TIMEOUT_MS 45000
+
+struct HttpClient {
+        sd_event *event;
+        CURLM *multi;
+        sd_event_source *timer;
+        sd_event_source *drain; /* reports finished requests, outside of libcurl's callbacks */
+        char *ca, *ca_file, *client_certificate, *client_key, *server_name;
+        bool insecure, no_proxy;
+        int sockets[CONNECTIONS_MAX]; /* those open, -1: free slot */
+        usec_t last_activity;
+};
+
+struct HttpRequest {
+        HttpClient *client;
+        CURL *easy;
+        struct curl_slist *headers, *connect_to;
+        sd_event_source *timeout;
+        Buf request_body, response_body;
+        http_data_t on_data;
+        http_done_t done;
+        void *userdata;
+        usec_t started, duration, date, retry_after;
+        long status;
+        bool has_retry_after;
+        int data_error; /* what on_data returned, or -EMSGSIZE */
+        char label[512];
+        char error[CURL_ERROR_SIZE];
+};
+
+int http_setup(void)
+{
+        return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -EIO;
+}
+
+void http_shutdown(void)
+{
+        curl_global_cleanup();
+}
+
+HttpOutcome http_classify(long status, bool has_retry_after)
+{
+        if (status >= 200 && status < 300)
+                return HTTP_OK;
+        switch (status) {
+        case 401:
+                return HTTP_UNAUTHORIZED;
+        case 403:
+                return HTTP_FORBIDDEN;
+        case 404:
+                return HTTP_NOT_FOUND;
+        case 409:
+                return HTTP_CONFLICT;
+        case 410:
+                return HTTP_GONE;
+        case 429:
+                return HTTP_THROTTLED;
+        case 503:
+                return has_retry_after ? HTTP_THROTTLED : HTTP_RETRY;
+        default:
+                return status < 200 || status == 408 || status >= 500 ? HTTP_RETRY : HTTP_REJECTED;
+        }
+}
+
+/* --- libcurl on sd-event --------------------------------------------------------------------------- */
+
+static void client_kick(HttpClient *c, curl_socket_t fd, int mask)
+{
+        int running;
+
+        (void) curl_multi_socket_action(c->multi, fd, mask, &running);
+        (void) sd_event_source_set_enabled(c->drain, SD_EVENT_ONESHOT);
+}
+
+static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
+{
+        HttpClient *c = userdata;
+        int mask = 0;
+
+        if (revents & EPOLLIN)
+                mask |= CURL_CSELECT_IN;
+        if (revents & EPOLLOUT)
+                mask |= CURL_CSELECT_OUT;
+        if (revents & (EPOLLERR | EPOLLHUP))
+                mask |= CURL_CSELECT_ERR;
+        if (revents & EPOLLIN)
+                c->last_activity = clock_boottime();
+        client_kick(c, fd, mask);
+        return 0;
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        client_kick(userdata, CURL_SOCKET_TIMEOUT, 0);
+        return 0;
+}
+
+/* Never fails: -1 from here would abort every transfer of the handle. A socket that could not be watched
+ * ends in its request's timeout. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socketp)
+{
+        HttpClient *c = userdata;
+        sd_event_source *s = socketp;
+        uint32_t events = 0;
+
+        if (what == CURL_POLL_REMOVE) {
+                (void) sd_event_source_disable_unref(s);
+                (void) curl_multi_assign(c->multi, fd, NULL);
+                return 0;
+        }
+        if (what != CURL_POLL_OUT)
+                events |= EPOLLIN;
+        if (what != CURL_POLL_IN)
+                events |= EPOLLOUT;
+        if (s)
+                (void) sd_event_source_set_io_events(s, events);
+        else if (sd_event_add_io(c->event, &s, fd, events, on_io, c) >= 0)
+                (void) curl_multi_assign(c->multi, fd, s);
+        return 0;
+}
+
+/* Only arms: driving the handle from its own callback is refused by libcurl. */
+static int on_timer_wanted(CURLM *multi, long timeout_ms, void *userdata)
+{
+        HttpClient *c = userdata;
+
+        if (timeout_ms < 0) {
+                (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+                return 0;
+        }
+        (void) sd_event_source_set_time_relative(c->timer, (usec_t) timeout_ms * USEC_PER_MSEC);
+        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static curl_socket_t on_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
+{
+        static const struct {
+                int level, option, value;
+        } options[] = {
+                { SOL_SOCKET, SO_KEEPALIVE, 1 },
+                { IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+                { IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
+                { IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
+                { IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS },
+        };
+        HttpClient *c = userdata;
+        int fd;
+
+        fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+        if (fd < 0)
+                return CURL_SOCKET_BAD;
+        if (address->socktype == SOCK_STREAM && address->family != AF_UNIX)
+                for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                        (void) setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(int));
+        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+                if (c->sockets[i] < 0) {
+                        c->sockets[i] = fd;
+                        break;
+                }
+        return fd;
+}
+
+static int on_close(void *userdata, curl_socket_t fd)
+{
+        HttpClient *c = userdata;
+
+        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+                if (c->sockets[i] == fd)
+                        c->sockets[i] = -1;
+        return close(fd);
+}
+
+void http_client_disconnect(HttpClient *c)
+{
+        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+                if (c->sockets[i] >= 0)
+                        (void) shutdown(c->sockets[i], SHUT_RDWR);
+}
+
+usec_t http_client_last_activity(const HttpClient *c)
+{
+        return c->last_activity;
+}
+
+/* --- the end of a request -------------------------------------------------------------------------- */
+
+static void request_finish(HttpRequest *q, CURLcode code)
+{
+        HttpOutcome outcome;
+
+        q->timeout = sd_event_source_disable_unref(q->timeout);
+        q->duration = usec_sub(clock_boottime(), q->started);
+        if (q->data_error < 0)
+                (void) snprintf(q->error, sizeof(q->error), "%s",
+                                q->data_error == -EMSGSIZE ? "the answer is too large" : strerror(-q->data_error));
+        else if (code != CURLE_OK && !q->error[0])
+                (void) snprintf(q->error, sizeof(q->error), "%s", curl_easy_strerror(code));
+        else if (code == CURLE_OK)
+                q->error[0] = '\0';
+
+        outcome = code == CURLE_OK ? http_classify(q->status, q->has_retry_after) : HTTP_RETRY;
+        if (log_verbosity() >= LOG_VERBOSITY_HTTP)
+                log_debug("%s: %ld%s%s in %llu ms", q->label, q->status, q->error[0] ? ", " : "", q->error,
+                          (unsigned long long) (q->duration / USEC_PER_MSEC));
+        q->done(q, outcome, q->userdata);
+}
+
+/* Takes one finished request a turn from libcurl: the callback may free any of the others. */
+static int on_drain(sd_event_source *s, void *userdata)
+{
+        HttpClient *c = userdata;
+        CURLMsg *m;
+        int left;
+
+        while ((m = curl_multi_info_read(c->multi, &left))) {
+                CURLcode code = m->data.result;
+                HttpRequest *q = NULL;
+
+                if (m->msg != CURLMSG_DONE ||
+                    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &q) != CURLE_OK || !q)
+                        continue;
+                (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &q->status);
+                (void) curl_multi_remove_handle(c->multi, q->easy);
+                request_finish(q, code);
+        }
+        return 0;
+}
+
+static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        HttpRequest *q = userdata;
+
+        (void) curl_multi_remove_handle(q->client->multi, q->easy);
+        http_client_disconnect(q->client);
+        q->status = 0;
+        (void) snprintf(q->error, sizeof(q->error), "no answer in time");
+        request_finish(q, CURLE_OPERATION_TIMEDOUT);
+        return 0;
+}
+
+/* --- what comes in --------------------------------------------------------------------------------- */
+
+static size_t on_body(char *p, size_t size, size_t n, void *userdata)
+{
+        HttpRequest *q = userdata;
+        long status = 0;
+
+        n *= size;
+        (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
+        if (q->on_data && status >= 200 && status < 300)
+                q->data_error = q->on_data(p, n, q->userdata);
+        else
+                q->data_error = buf_append(&q->response_body, p, n);
+        return q->data_error < 0 ? 0 : n;
+}
+
+/* The value of a header line if it has that name, without blanks around it. */
+static bool header_value(const char *line, size_t n, const char *name, char *ret, size_t ret_size)
+{
+        size_t name_size = strlen(name), start, end = n;
+
+        if (n <= name_size || line[name_size] != ':' || strncasecmp(line, name, name_size) != 0)
+                return false;
+        for (start = name_size + 1; start < end && isspace((unsigned char) line[start]); start++)
+                ;
+        while (end > start && isspace((unsigned char) line[end - 1]))
+                end--;
+        (void) snprintf(ret, ret_size, "%.*s", (int) MIN(end - start, ret_size - 1), line + start);
+        return true;
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *userdata)
+{
+        HttpRequest *q = userdata;
+        char value[64], *end;
+
+        n *= size;
+        if (header_value(line, n, "date", value, sizeof(value))) {
+                if (clock_parse_http_date(value, &q->date) < 0)
+                        q->date = 0;
+        } else if (header_value(line, n, "retry-after", value, sizeof(value)) && isdigit((unsigned char) value[0])) {
+                unsigned long seconds = strtoul(value, &end, 10);
+
+                q->has_retry_after = !*end;
+                q->retry_after = *end ? 0 : MIN(seconds, 3600UL) * USEC_PER_SEC;
+        }
+        return n;
+}
+
+/* --- starting one ---------------------------------------------------------------------------------- */
+
+/* One more line; on failure what is there stays there. */
+static int slist_add(struct curl_slist **list, const char *line)
+{
+        struct curl_slist *longer = curl_slist_append(*list, line);
+
+        if (!longer)
+                return -ENOMEM;
+        *list = longer;
+        return 0;
+}
+
+static struct curl_blob pem_blob(const char *pem)
+{
+        return (struct curl_blob){ .data = (char *) pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY };
+}
+
+static void set_tls(HttpRequest *q)
+{
+        HttpClient *c = q->client;
+        struct curl_blob blob;
+
+        if (c->insecure) {
+                curl_easy_setopt(q->easy, CURLOPT_SSL_VERIFYPEER, 0L);
+                curl_easy_setopt(q->easy, CURLOPT_SSL_VERIFYHOST, 0L);
+        }
+        if (c->ca) {
+                blob = pem_blob(c->ca);
+                curl_easy_setopt(q->easy, CURLOPT_CAINFO_BLOB, &blob);
+                curl_easy_setopt(q->easy, CURLOPT_CAPATH, NULL);
+        } else if (c->ca_file) {
+                curl_easy_setopt(q->easy, CURLOPT_CAINFO, c->ca_file);
+                curl_easy_setopt(q->easy, CURLOPT_CAPATH, NULL);
+        }
+        if (c->client_certificate && c->client_key) {
+                blob = pem_blob(c->client_certificate);
+                curl_easy_setopt(q->easy, CURLOPT_SSLCERT_BLOB, &blob);
+                curl_easy_setopt(q->easy, CURLOPT_SSLCERTTYPE, "PEM");
+                blob = pem_blob(c->client_key);
+                curl_easy_setopt(q->easy, CURLOPT_SSLKEY_BLOB, &blob);
+                curl_easy_setopt(q->easy, CURLOPT_SSLKEYTYPE, "PEM");
+        }
+}
+
+/* The name that TLS asks for and checks is the URL's, so that another one has to go into the URL while the
+ * connection and the Host header stay where they were; client-go does the same. */
+static int set_server_name(HttpRequest *q, const char *url)
+{
+        _cleanup_free_ char *host = NULL, *port = NULL, *connect_to = NULL, *header = NULL, *renamed = NULL;
+        CURLU *u = curl_url();
+        char *s = NULL;
+        int r = -EINVAL;
+
+        if (!u)
+                return -ENOMEM;
+        if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK || curl_url_get(u, CURLUPART_HOST, &s, 0) != CURLUE_OK)
+                goto finish;
+        host = strdup(s);
+        curl_free(s);
+        if (curl_url_get(u, CURLUPART_PORT, &s, CURLU_DEFAULT_PORT) != CURLUE_OK)
+                goto finish;
+        port = strdup(s);
+        curl_free(s);
+        if (!host || !port ||
+            curl_url_set(u, CURLUPART_HOST, q->client->server_name, 0) != CURLUE_OK ||
+            curl_url_get(u, CURLUPART_URL, &s, 0) != CURLUE_OK)
+                goto finish;
+        renamed = strdup(s);
+        curl_free(s);
+        connect_to = str_printf("::%s:%s", host, port);
+        header = str_printf("Host: %s:%s", host, port);
+        if (!renamed || !connect_to || !header || slist_add(&q->connect_to, connect_to) < 0 ||
+            slist_add(&q->headers, header) < 0) {
+                r = -ENOMEM;
+                goto finish;
+        }
+        curl_easy_setopt(q->easy, CURLOPT_CONNECT_TO, q->connect_to);
+        curl_easy_setopt(q->easy, CURLOPT_URL, renamed);
+        r = 0;
+finish:
+        curl_url_cleanup(u);
+        return r;
+}
+
+static int set_headers(HttpRequest *q, const HttpSpec *spec)
+{
+        /* 100-continue would only cost a round trip, and a signature covers the content type we name. */
+        int r = slist_add(&q->headers, "Expect:");
+
+        for (size_t i = 0; r >= 0 && spec->headers && spec->headers[i]; i++)
+                r = slist_add(&q->headers, spec->headers[i]);
+        return r;
+}
+
+static void set_connection(HttpRequest *q)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+        curl_easy_setopt(q->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+        curl_easy_setopt(q->easy, CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+        curl_easy_setopt(q->easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(q->easy, CURLOPT_PIPEWAIT, 1L);
+        curl_easy_setopt(q->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+        curl_easy_setopt(q->easy, CURLOPT_USERAGENT, USER_AGENT);
+        curl_easy_setopt(q->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
+        curl_easy_setopt(q->easy, CURLOPT_OPENSOCKETDATA, q->client);
+        curl_easy_setopt(q->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
+        curl_easy_setopt(q->easy, CURLOPT_CLOSESOCKETDATA, q->client);
+        if (q->client->no_proxy)
+                curl_easy_setopt(q->easy, CURLOPT_NOPROXY, "*");
+}
+
+static int set_request(HttpRequest *q, const HttpSpec *spec)
+{
+        int r;
+
+        curl_easy_setopt(q->easy, CURLOPT_URL, spec->url);
+        curl_easy_setopt(q->easy, CURLOPT_PRIVATE, q);
+        curl_easy_setopt(q->easy, CURLOPT_ERRORBUFFER, q->error);
+        curl_easy_setopt(q->easy, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(q->easy, CURLOPT_WRITEDATA, q);
+        curl_easy_setopt(q->easy, CURLOPT_HEADERFUNCTION, on_header);
+        curl_easy_setopt(q->easy, CURLOPT_HEADERDATA, q);
+        if (spec->compressed)
+                curl_easy_setopt(q->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+        if (spec->body) {
+                r = buf_append(&q->request_body, spec->body, spec->body_size);
+                if (r < 0)
+                        return r;
+                curl_easy_setopt(q->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) q->request_body.size);
+                curl_easy_setopt(q->easy, CURLOPT_POSTFIELDS, q->request_body.data);
+        }
+        curl_easy_setopt(q->easy, CURLOPT_CUSTOMREQUEST, spec->method);
+        r = set_headers(q, spec);
+        if (r >= 0 && q->client->server_name)
+                r = set_server_name(q, spec->url);
+        if (r >= 0)
+                curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
+        return r;
+}
+
+static int arm_timeout(HttpRequest *q, usec_t timeout)
+{
+        if (timeout == 0)
+                return 0;
+        return sd_event_add_time_relative(q->client->event, &q->timeout, CLOCK_BOOTTIME, timeout, 0, on_timeout, q);
+}
+
+int http_request_start(HttpClient *c, const HttpSpec *spec, http_done_t done, void *userdata, HttpRequest **ret)
+{
+        _cleanup_(http_request_freep) HttpRequest *q = NULL;
+        int r;
+
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->client = c;
+        q->request_body = BUF_INIT_SECRET(spec->body_size);
+        q->response_body = BUF_INIT_SECRET(spec->response_max);
+        q->on_data = spec->on_data;
+        q->done = done;
+        q->userdata = userdata;
+        q->started = clock_boottime();
+        (void) snprintf(q->label, sizeof(q->label), "%s %s", spec->method, spec->url);
+        q->easy = curl_easy_init();
+        if (!q->easy)
+                return -ENOMEM;
+        set_connection(q);
+        set_tls(q);
+        r = set_request(q, spec);
+        if (r < 0)
+                return r;
+        r = arm_timeout(q, spec->timeout);
+        if (r < 0)
+                return r;
+        if (curl_multi_add_handle(c->multi, q->easy) != CURLM_OK)
+                return -ENOMEM;
+        *ret = TAKE_PTR(q);
+        return 0;
+}
+
+long http_request_status(const HttpRequest *q)
+{
+        return q->status;
+}
+
+const Buf *http_request_body(const HttpRequest *q)
+{
+        return &q->response_body;
+}
+
+usec_t http_request_date(const HttpRequest *q)
+{
+        return q->date;
+}
+
+usec_t http_request_retry_after(const HttpRequest *q)
+{
+        return q->retry_after;
+}
+
+const char *http_request_error(const HttpRequest *q)
+{
+        return q->error;
+}
+
+usec_t http_request_duration(const HttpRequest *q)
+{
+        return q->duration;
+}
+
+HttpRequest *http_request_free(HttpRequest *q)
+{
+        if (!q)
+                return NULL;
+        (void) sd_event_source_disable_unref(q->timeout);
+        if (q->easy) {
+                (void) curl_multi_remove_handle(q->client->multi, q->easy);
+                curl_easy_cleanup(q->easy);
+        }
+        curl_slist_free_all(q->headers);
+        curl_slist_free_all(q->connect_to);
+        buf_done(&q->request_body);
+        buf_done(&q->response_body);
+        free(q);
+        return NULL;
+}
+
+/* --- the client ------------------------------------------------------------------------------------ */
+
+static int copy_peer(HttpClient *c, const HttpPeer *peer)
+{
+        c->insecure = peer->insecure;
+        c->no_proxy = peer->no_proxy;
+        if (str_replace(&c->ca, peer->ca) < 0 || str_replace(&c->ca_file, peer->ca_file) < 0 ||
+            str_replace(&c->client_certificate, peer->client_certificate) < 0 ||
+            str_replace(&c->client_key, peer->client_key) < 0 ||
+            str_replace(&c->server_name, peer->server_name) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+static int client_add_sources(HttpClient *c)
+{
+        int r;
+
+        r = sd_event_add_time(c->event, &c->timer, CLOCK_BOOTTIME, 0, 1, on_timer, c);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        r = sd_event_add_defer(c->event, &c->drain, on_drain, c);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(c->drain, SD_EVENT_OFF);
+}
+
+int http_client_new(sd_event *event, const HttpPeer *peer, HttpClient **ret)
+{
+        _cleanup_(http_client_freep) HttpClient *c = NULL;
+        int r;
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+                c->sockets[i] = -1;
+        c->event = sd_event_ref(event);
+        r = copy_peer(c, peer);
+        if (r < 0)
+                return r;
+        r = client_add_sources(c);
+        if (r < 0)
+                return r;
+        c->multi = curl_multi_init();
+        if (!c->multi)
+                return -ENOMEM;
+        curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+        curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+        curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+        curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+HttpClient *http_client_free(HttpClient *c)
+{
+        if (!c)
+                return NULL;
+        if (c->multi)
+                (void) curl_multi_cleanup(c->multi);
+        (void) sd_event_source_disable_unref(c->timer);
+        (void) sd_event_source_disable_unref(c->drain);
+        (void) sd_event_unref(c->event);
+        free(c->ca);
+        free(c->ca_file);
+        free(c->client_certificate);
+        str_erase_free(c->client_key);
+        free(c->server_name);
+        free(c);
+        return NULL;
+}
