@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "buf.h"
+#include "clock.h"
+
+/* AWS Signature Version 4, header form. Pure: values and the time in, text out. The three stages are
+ * public so that tests can hold each against AWS's published vectors.
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html */
+
+/* Credentials; the strings belong to somebody else. */
+typedef struct AwsKeys {
+        const char *access_key_id;
+        const char *secret_access_key;
+        const char *session_token; /* NULL: none */
+} AwsKeys;
+
+typedef struct AwsHeader {
+        const char *name;  /* in any case */
+        const char *value; /* blanks around it and runs of them in it do not matter */
+} AwsHeader;
+
+/* The request exactly as it goes over the wire. */
+typedef struct AwsRequest {
+        const char *method;
+        const char *path;  /* canonical already: percent-encoded, no dot segments; "/" for ECR and STS */
+        const char *query; /* canonical already: names sorted, encoded; "" for none */
+        const AwsHeader *headers; /* those to sign; Host and X-Amz-Date have to be there */
+        size_t n_headers;         /* at most AWS_SIGV4_HEADERS_MAX */
+        const void *body;
+        size_t body_size;
+} AwsRequest;
+
+#define AWS_SIGV4_HEADERS_MAX 16U
+
+typedef struct AwsScope {
+        const char *region;
+        const char *service;
+        usec_t time; /* what X-Amz-Date says; the scope's date is taken from it */
+} AwsScope;
+
+/* Appends the canonical request to b, and the names of the signed headers to signed_headers. */
+int aws_sigv4_canonical_request(const AwsRequest *request, Buf *b, Buf *signed_headers);
+
+/* Appends the string to sign. */
+int aws_sigv4_string_to_sign(const AwsScope *scope, const Buf *canonical_request, Buf *b);
+
+/* Appends the value of the Authorization header for the whole. All three return 0, -EINVAL for too many
+ * headers, -EMSGSIZE when b is too small, -ENOMEM or -EIO. */
+int aws_sigv4_authorization(const AwsRequest *request, const AwsScope *scope, const AwsKeys *keys, Buf *b);
