@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "json.h"
+#include "kube-client.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define STATUS_MAX (64U * 1024)
+
+/* client-go re-reads a tokenFile after a minute; the kubelet rotates projected tokens long before they end. */
+#define TOKEN_FILE_MAX_AGE USEC_PER_MINUTE
+
+struct KubeClient {
+        HttpClient *http;
+        const KubeConfig *config;
+        KubeStats *stats;
+        char *token; /* last good read of the token file */
+        usec_t token_read;
+};
+
+struct KubeRequest {
+        KubeClient *client;
+        HttpRequest *http;
+        KubeVerb verb;
+        kube_done_t done;
+        http_data_t on_data;
+        void *userdata;
+};
+
+const char *kube_verb_to_string(KubeVerb v)
+{
+        static const char *const names[_KUBE_VERB_MAX] = {
+                [KUBE_LIST] = "list",
+                [KUBE_WATCH] = "watch",
+                [KUBE_APPLY] = "apply",
+                [KUBE_PROBE] = "probe",
+        };
+
+        return names[v];
+}
+
+/* --- counting -------------------------------------------------------------------------------------- */
+
+const usec_t kube_latency_bounds[KUBE_LATENCY_BUCKETS] = {
+        5 * USEC_PER_MSEC,   10 * USEC_PER_MSEC,  25 * USEC_PER_MSEC, 50 * USEC_PER_MSEC, 100 * USEC_PER_MSEC,
+        250 * USEC_PER_MSEC, 500 * USEC_PER_MSEC, 1 * USEC_PER_SEC,   5 * USEC_PER_SEC,   30 * USEC_PER_SEC,
+};
+
+void kube_histogram_add(KubeHistogram *h, usec_t value)
+{
+        size_t i = 0;
+
+        while (i < KUBE_LATENCY_BUCKETS && value > kube_latency_bounds[i])
+                i++;
+        h->buckets[i]++;
+        h->count++;
+        h->sum += value;
+}
+
+static void stats_count(KubeStats *s, KubeVerb verb, long code)
+{
+        size_t i;
+
+        for (i = 0; i < s->n_requests; i++)
+                if (s->requests[i].verb == verb && s->requests[i].code == code)
+                        break;
+        if (i == KUBE_STATS_CODES)
+                i--;
+        else if (i == s->n_requests) {
+                s->requests[i].verb = verb;
+                s->requests[i].code = code;
+                s->n_requests++;
+        }
+        s->requests[i].count++;
+}
+
+/* --- Status ---------------------------------------------------------------------------------------- */
+
+static void read_causes(const cJSON *status, KubeStatus *ret)
+{
+        JSON_FOREACH (cause, json_get(json_get(status, "details"), "causes")) {
+                const char *reason = json_string(cause, "reason");
+
+                if (!reason)
+                        continue;
+                ret->field_manager_conflict |= streq(reason, "FieldManagerConflict");
+                ret->namespace_terminating |= streq(reason, "NamespaceTerminating");
+                ret->version_too_large |= streq(reason, "ResourceVersionTooLarge");
+        }
+}
+
+/* Proxies answer with pages and priority-and-fairness with plain text: the first line of that will do. */
+static void read_plain(const char *body, size_t size, KubeStatus *ret)
+{
+        size_t n = size;
+
+        while (n > 0 && strchr(" \r\n\t", body[n - 1]))
+                n--;
+        if (n == 0 || *body == '<')
+                (void) snprintf(ret->message, sizeof(ret->message), "HTTP status %ld%s", ret->code,
+                                n > 0 ? " with a page that is not the API server's" : "");
+        else
+                (void) snprintf(ret->message, sizeof(ret->message), "HTTP status %ld: %.*s", ret->code,
+                                (int) MIN(n, 200U), body);
+}
+
+void kube_status_read(long code, const char *body, size_t size, const char *transport_error, KubeStatus *ret)
+{
+        _cleanup_json_ cJSON *j = NULL;
+        const char *reason, *message;
+
+        *ret = (KubeStatus){ .code = code };
+        if (code == 0) {
+                (void) snprintf(ret->message, sizeof(ret->message), "%s",
+                                str_empty(transport_error) ? "no answer" : transport_error);
+                return;
+        }
+        if (json_parse(body, size, STATUS_MAX, &j) < 0 || !(message = json_string(j, "message"))) {
+                read_plain(body, size, ret);
+                return;
+        }
+        reason = json_string(j, "reason");
+        (void) snprintf(ret->reason, sizeof(ret->reason), "%s", reason ? reason : "");
+        (void) snprintf(ret->message, sizeof(ret->message), "%s", message);
+        read_causes(j, ret);
+        ret->immutable = code == 422 && strstr(message, "immutable");
+}
+
+/* --- authentication -------------------------------------------------------------------------------- */
+
+/* The last good read wins over a file that is away or empty for a moment. */
+static void refresh_token(KubeClient *c)
+{
+        usec_t now = clock_boottime();
+        char *token;
+
+        if (!c->config->token_file || (c->token && now < usec_add(c->token_read, TOKEN_FILE_MAX_AGE)))
+                return;
+        if (kube_config_read_token(c->config->token_file, &token) < 0) {
+                log_debug("Cannot read a token from %s, using the last one", c->config->token_file);
+                return;
+        }
+        str_erase_free(c->token);
+        c->token = token;
+        c->token_read = now;
+}
+
+static int authorization_header(KubeClient *c, char **ret)
+{
+        const char *token;
+
+        refresh_token(c);
+        token = c->token ? c->token : c->config->token;
+        if (!token)
+                return 0;
+        *ret = str_printf("Authorization: Bearer %s", token);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* --- requests -------------------------------------------------------------------------------------- */
+
+static int on_data(const void *p, size_t n, void *userdata)
+{
+        KubeRequest *q = userdata;
+
+        return q->on_data(p, n, q->userdata);
+}
+
+static void on_done(HttpRequest *http, HttpOutcome outcome, void *userdata)
+{
+        KubeRequest *q = userdata;
+        const Buf *body = http_request_body(http);
+        KubeStatus status = { .code = http_request_status(http) };
+
+        if (*http_request_error(http))
+                status.code = 0; /* it began, but did not come to its end */
+        stats_count(q->client->stats, q->verb, status.code);
+        if (q->verb == KUBE_APPLY)
+                kube_histogram_add(&q->client->stats->writes, http_request_duration(http));
+        if (outcome == HTTP_UNAUTHORIZED)
+                q->client->token_read = 0;
+        if (outcome != HTTP_OK)
+                kube_status_read(status.code, buf_str(body), body->size, http_request_error(http), &status);
+        q->done(q, outcome, &status, q->userdata);
+}
+
+static int start(KubeRequest *q, const KubeSpec *spec)
+{
+        _cleanup_free_ char *url = NULL, *accept = NULL, *content_type = NULL;
+        _cleanup_erase_ char *authorization = NULL;
+        const char *headers[4];
+        size_t n = 0;
+        int r;
+
+        url = str_printf("%s%s", q->client->config->server, spec->path);
+        accept = str_printf("Accept: %s", spec->accept ? spec->accept : "application/json");
+        if (spec->content_type)
+                content_type = str_printf("Content-Type: %s", spec->content_type);
+        if (!url || !accept || (spec->content_type && !content_type))
+                return -ENOMEM;
+        r = authorization_header(q->client, &authorization);
+        if (r < 0)
+                return r;
+        headers[n++] = accept;
+        if (content_type)
+                headers[n++] = content_type;
+        if (authorization)
+                headers[n++] = authorization;
+        headers[n] = NULL;
+
+        HttpSpec http = {
+                .method = spec->verb == KUBE_APPLY ? "PATCH" : "GET",
+                .url = url,
+                .headers = headers,
+                .body = spec->body,
+                .body_size = spec->body_size,
+                .timeout = spec->timeout,
+                .response_max = MAX(spec->response_max, STATUS_MAX),
+                .compressed = spec->compressed,
+                .on_data = spec->on_data ? on_data : NULL,
+        };
+        return http_request_start(q->client->http, &http, on_done, q, &q->http);
+}
+
+int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata, KubeRequest **ret)
+{
+        _cleanup_(kube_request_freep) KubeRequest *q = NULL;
+        int r;
+
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->client = c;
+        q->verb = spec->verb;
+        q->on_data = spec->on_data;
+        q->done = done;
+        q->userdata = userdata;
+        r = start(q, spec);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(q);
+        return 0;
+}
+
+const Buf *kube_request_body(const KubeRequest *q)
+{
+        return http_request_body(q->http);
+}
+
+usec_t kube_request_retry_after(const KubeRequest *q)
+{
+        return http_request_retry_after(q->http);
+}
+
+usec_t kube_request_duration(const KubeRequest *q)
+{
+        return http_request_duration(q->http);
+}
+
+KubeRequest *kube_request_free(KubeRequest *q)
+{
+        if (!q)
+                return NULL;
+        (void) http_request_free(q->http);
+        free(q);
+        return NULL;
+}
+
+/* --- the client ------------------------------------------------------------------------------------ */
+
+int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats, KubeClient **ret)
+{
+        _cleanup_(kube_client_freep) KubeClient *c = NULL;
+        const HttpPeer peer = {
+                .ca = config->ca,
+                .client_certificate = config->client_certificate,
+                .client_key = config->client_key,
+                .server_name = config->tls_server_name,
+                .insecure = config->insecure_skip_tls_verify,
+        };
+        int r;
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->config = config;
+        c->stats = stats;
+        r = http_client_new(event, &peer, &c->http);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+void kube_client_disconnect(KubeClient *c)
+{
+        http_client_disconnect(c->http);
+}
+
+usec_t kube_client_last_activity(const KubeClient *c)
+{
+        return http_client_last_activity(c->http);
+}
+
+KubeClient *kube_client_free(KubeClient *c)
+{
+        if (!c)
+                return NULL;
+        (void) http_client_free(c->http);
+        str_erase_free(c->token);
+        free(c);
+        return NULL;
+}

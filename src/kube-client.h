@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "http.h"
+#include "kube-config.h"
+
+/* Authenticated requests to one API server, and what its answers mean. */
+
+typedef struct KubeClient KubeClient;
+typedef struct KubeRequest KubeRequest;
+
+typedef enum KubeVerb {
+        KUBE_LIST,
+        KUBE_WATCH,
+        KUBE_APPLY,
+        KUBE_PROBE,
+        _KUBE_VERB_MAX,
+} KubeVerb;
+
+const char *kube_verb_to_string(KubeVerb v);
+
+/* Upper bounds of the buckets of a latency histogram, in microseconds; the last bucket is the rest. */
+#define KUBE_LATENCY_BUCKETS 10U
+extern const usec_t kube_latency_bounds[KUBE_LATENCY_BUCKETS];
+
+typedef struct KubeHistogram {
+        uint64_t buckets[KUBE_LATENCY_BUCKETS + 1]; /* not cumulative */
+        uint64_t count;
+        usec_t sum;
+} KubeHistogram;
+
+void kube_histogram_add(KubeHistogram *h, usec_t value);
+
+/* What clients count; one may serve several of them. Codes beyond the table's end are not told apart. */
+#define KUBE_STATS_CODES 32U
+typedef struct KubeStats {
+        struct {
+                KubeVerb verb;
+                long code; /* 0: no answer */
+                uint64_t count;
+        } requests[KUBE_STATS_CODES];
+        size_t n_requests;
+        KubeHistogram writes; /* how long applies took */
+} KubeStats;
+
+/* The Status object of an answer that is no success
+ * (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/), or a stand-in for it. */
+typedef struct KubeStatus {
+        long code; /* HTTP's; 0: no answer */
+        bool field_manager_conflict; /* 409: somebody else owns a field */
+        bool namespace_terminating;  /* 403: nothing can be created there any more */
+        bool immutable;              /* 422: the Secret's type or data cannot be changed */
+        bool version_too_large;      /* 504: the server has not come to that resourceVersion */
+        char reason[64];             /* "NotFound"; "" if there was none */
+        char message[384];           /* for people, never empty */
+} KubeStatus;
+
+/* Reads a body that came with a status code; transport_error is used for code 0. Pure. */
+void kube_status_read(long code, const char *body, size_t size, const char *transport_error, KubeStatus *ret);
+
+/* As http_done_t. status is valid during the call; on HTTP_OK only its code is set. */
+typedef void (*kube_done_t)(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata);
+
+typedef struct KubeSpec {
+        KubeVerb verb;
+        const char *path;   /* with the query, "/api/v1/namespaces?watch=1"; the server's prefix is put before it */
+        const char *accept; /* NULL: application/json */
+        const char *content_type;
+        const char *body; /* copied */
+        size_t body_size;
+        usec_t timeout; /* 0: none */
+        size_t response_max;
+        http_data_t on_data; /* see HttpSpec */
+        bool compressed;
+} KubeSpec;
+
+/* config and stats have to outlive the client. Returns 0 or a negative errno. */
+int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats, KubeClient **ret);
+
+/* Starts a request; nothing is called back before this returns. */
+int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata, KubeRequest **ret);
+
+/* The underlying connections: see http_client_disconnect() and http_client_last_activity(). */
+void kube_client_disconnect(KubeClient *c);
+usec_t kube_client_last_activity(const KubeClient *c);
+
+/* All requests have to be freed before. */
+KubeClient *kube_client_free(KubeClient *c);
+DEFINE_TRIVIAL_CLEANUP_FUNC(KubeClient *, kube_client_free);
+
+const Buf *kube_request_body(const KubeRequest *q);
+usec_t kube_request_retry_after(const KubeRequest *q);
+usec_t kube_request_duration(const KubeRequest *q);
+
+/* Cancels, too. NULL is fine. */
+KubeRequest *kube_request_free(KubeRequest *q);
+DEFINE_TRIVIAL_CLEANUP_FUNC(KubeRequest *, kube_request_free);

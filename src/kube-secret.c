@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "encode.h"
+#include "kube-secret.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define TYPE "kubernetes.io/dockerconfigjson"
+#define DATA_KEY ".dockerconfigjson"
+#define MANAGED_BY_LABEL "app.kubernetes.io/managed-by"
+#define MANAGED_BY_VALUE "eatr"
+#define EXPIRES_ANNOTATION "eatr/expires-at"
+#define RENEWED_ANNOTATION "eatr/renewed-at"
+#define TOKEN_ID_ANNOTATION "eatr/token-id"
+
+/* --- writing --------------------------------------------------------------------------------------- */
+
+/* Only "auth": the kubelet derives the rest from it, and containers/image reads nothing else. */
+static int render_docker_config(const Token *token, char **ret)
+{
+        _cleanup_json_ cJSON *j = cJSON_CreateObject();
+        cJSON *registry = cJSON_AddObjectToObject(cJSON_AddObjectToObject(j, "auths"), token->host);
+        _cleanup_erase_ char *text = NULL;
+
+        if (!cJSON_AddStringToObject(registry, "auth", token->value))
+                return -ENOMEM;
+        text = json_print(j);
+        if (!text)
+                return -ENOMEM;
+        *ret = encode_base64(text, strlen(text));
+        return *ret ? 0 : -ENOMEM;
+}
+
+static bool add_metadata(cJSON *j, const char *name, const Token *token)
+{
+        cJSON *metadata = cJSON_AddObjectToObject(j, "metadata");
+        cJSON *labels = cJSON_AddObjectToObject(metadata, "labels");
+        cJSON *annotations = cJSON_AddObjectToObject(metadata, "annotations");
+        char expires[CLOCK_RFC3339_MAX], renewed[CLOCK_RFC3339_MAX];
+
+        return cJSON_AddStringToObject(metadata, "name", name) &&
+               cJSON_AddStringToObject(labels, MANAGED_BY_LABEL, MANAGED_BY_VALUE) &&
+               cJSON_AddStringToObject(annotations, EXPIRES_ANNOTATION, clock_format_rfc3339(expires, token->expires)) &&
+               cJSON_AddStringToObject(annotations, RENEWED_ANNOTATION, clock_format_rfc3339(renewed, token->issued)) &&
+               cJSON_AddStringToObject(annotations, TOKEN_ID_ANNOTATION, token->id);
+}
+
+int kube_secret_render(const char *name, const Token *token, Buf *b)
+{
+        _cleanup_json_ cJSON *j = cJSON_CreateObject();
+        _cleanup_erase_ char *data = NULL, *text = NULL;
+        int r;
+
+        r = render_docker_config(token, &data);
+        if (r < 0)
+                return r;
+        if (!cJSON_AddStringToObject(j, "apiVersion", "v1") || !cJSON_AddStringToObject(j, "kind", "Secret") ||
+            !add_metadata(j, name, token) || !cJSON_AddStringToObject(j, "type", TYPE) ||
+            !cJSON_AddStringToObject(cJSON_AddObjectToObject(j, "data"), DATA_KEY, data))
+                return -ENOMEM;
+        text = json_print(j);
+        if (!text)
+                return -ENOMEM;
+        return buf_append_str(b, text);
+}
+
+/* --- reading --------------------------------------------------------------------------------------- */
+
+/* In managedFields a field that somebody else set to another value is no longer among eatr's
+ * (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
+static bool owns_everything(const cJSON *fields)
+{
+        static const char *const annotations[] = { EXPIRES_ANNOTATION, RENEWED_ANNOTATION, TOKEN_ID_ANNOTATION };
+        const cJSON *metadata = json_get(fields, "f:metadata");
+        const cJSON *owned = json_get(metadata, "f:annotations");
+        char key[64];
+
+        for (size_t i = 0; i < ELEMENTSOF(annotations); i++) {
+                (void) snprintf(key, sizeof(key), "f:%s", annotations[i]);
+                if (!json_get(owned, key))
+                        return false;
+        }
+        return json_get(json_get(metadata, "f:labels"), "f:" MANAGED_BY_LABEL) && json_get(fields, "f:type") &&
+               json_get(json_get(fields, "f:data"), "f:" DATA_KEY);
+}
+
+static void read_managers(const cJSON *metadata, KubeSecret *ret)
+{
+        JSON_FOREACH (entry, json_get(metadata, "managedFields")) {
+                const char *manager = json_string(entry, "manager"), *operation = json_string(entry, "operation");
+                const cJSON *fields = json_get(entry, "fieldsV1");
+
+                if (!manager || !operation)
+                        continue;
+                if (streq(manager, KUBE_SECRET_FIELD_MANAGER) && streq(operation, "Apply")) {
+                        ret->ours = true;
+                        ret->intact = owns_everything(fields);
+                } else if (json_get(fields, "f:data"))
+                        (void) snprintf(ret->manager, sizeof(ret->manager), "%s", manager);
+        }
+}
+
+static usec_t read_time(const cJSON *annotations, const char *name)
+{
+        const char *s = json_string(annotations, name);
+        usec_t t;
+
+        return s && clock_parse_rfc3339(s, &t) >= 0 ? t : 0;
+}
+
+void kube_secret_read(const cJSON *object, KubeSecret *ret)
+{
+        const cJSON *metadata = json_get(object, "metadata");
+        const cJSON *annotations = json_get(metadata, "annotations");
+        const char *label = json_string(json_get(metadata, "labels"), MANAGED_BY_LABEL);
+        const char *version = json_string(metadata, "resourceVersion");
+        const char *id = json_string(annotations, TOKEN_ID_ANNOTATION);
+
+        *ret = (KubeSecret){
+                .exists = true,
+                .ours = label && streq(label, MANAGED_BY_VALUE),
+                .resource_version = version ? strtoull(version, NULL, 10) : 0,
+                .renewed = read_time(annotations, RENEWED_ANNOTATION),
+                .expires = read_time(annotations, EXPIRES_ANNOTATION),
+        };
+        (void) snprintf(ret->token_id, sizeof(ret->token_id), "%s", id ? id : "");
+        read_managers(metadata, ret);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "buf.h"
+#include "json.h"
+#include "token.h"
+
+/* The pull Secret as eatr writes it, and as it is read back: from metadata alone, never its data. Pure. */
+
+#define KUBE_SECRET_FIELD_MANAGER "eatr"
+
+/* What is known of the Secret of eatr's name in one namespace. */
+typedef struct KubeSecret {
+        bool exists;
+        bool ours;   /* eatr's label, or an Apply of eatr's among the field managers */
+        bool intact; /* every field that eatr writes still is as eatr wrote it */
+        uint64_t resource_version;
+        char token_id[TOKEN_ID_MAX]; /* "" if not told */
+        usec_t renewed;              /* when its token was issued; 0: not told or nonsense */
+        usec_t expires;
+        char manager[48]; /* of a foreign Secret: who wrote its data last, for messages */
+} KubeSecret;
+
+/* Reads an object with PartialObjectMetadata in it, which is what a list's item, a watch event and the
+ * answer to a write have in common. */
+void kube_secret_read(const cJSON *object, KubeSecret *ret);
+
+/* Appends the body of a server-side apply; it serves every namespace. Returns 0, -EMSGSIZE or -ENOMEM. */
+int kube_secret_render(const char *name, const Token *token, Buf *b);
+
+/* Largest body that kube_secret_render() makes; Kubernetes takes 1 MiB of data. */
+#define KUBE_SECRET_BODY_MAX (2U * 1024 * 1024)

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "backoff.h"
+#include "kube-stream.h"
+#include "kube-watch.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define ACCEPT_LIST "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+#define ACCEPT_WATCH "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+#define LIST_TIMEOUT (2 * USEC_PER_MINUTE)
+
+/* The server is asked to end a watch after 5 to 10 minutes; one that it forgets to end is ended here. */
+#define WATCH_SECONDS_MIN 300U
+#define WATCH_SECONDS_MAX 600U
+#define WATCH_GRACE (30 * USEC_PER_SEC)
+
+/* A watch that ends sooner, without an event, is no success. */
+#define WATCH_VERY_SHORT USEC_PER_SEC
+
+/* Against whatever a watch may have missed: a restored etcd answers to a "future" version with silence. */
+#define RELIST_MIN (6 * USEC_PER_HOUR)
+#define RELIST_MAX (12 * USEC_PER_HOUR)
+
+/* Beyond any deadline of its own by this, a watch is stalled. */
+#define STALL_GRACE USEC_PER_MINUTE
+
+#define VERSION_MAX 64U
+
+static const BackoffPolicy backoff_policy = { .base = 800 * USEC_PER_MSEC, .cap = 30 * USEC_PER_SEC };
+static const BackoffPolicy backoff_forbidden = { .base = 30 * USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
+
+typedef enum WatchState {
+        WATCH_WAITING,  /* for the timer */
+        WATCH_LISTING,
+        WATCH_WATCHING,
+        _WATCH_STATE_MAX,
+} WatchState;
+
+/* How fresh a list has to be. */
+typedef enum ListMode {
+        LIST_ANY,        /* resourceVersion=0: from the server's cache, which spares etcd */
+        LIST_NOT_OLDER,  /* resourceVersion=<last seen>: from the cache, but not back in time */
+        LIST_CONSISTENT, /* no resourceVersion: what is true now */
+} ListMode;
+
+struct KubeWatch {
+        sd_event *event;
+        KubeClient *client;
+        const char *collection, *query;
+        const KubeWatchHandler *handler;
+        void *userdata;
+
+        WatchState state;
+        KubeRequest *request;
+        sd_event_source *timer;
+        usec_t deadline; /* CLOCK_BOOTTIME by which this state has to end */
+        KubeStream stream;
+        char version[VERSION_MAX]; /* resourceVersion of the last thing seen; "": unknown, list first */
+        ListMode list_mode;
+        bool expired; /* the watch said that version is too old */
+        uint64_t events;
+        usec_t started, relist_at;
+        unsigned failures;
+        bool synced;
+        uint64_t restarts, relists;
+};
+
+static int begin(KubeWatch *w);
+
+static usec_t between(usec_t low, usec_t high)
+{
+        return low + (usec_t) ((double) (high - low) * backoff_random() / UINT32_MAX);
+}
+
+static void set_state(KubeWatch *w, WatchState state, usec_t within)
+{
+        static const char *const names[_WATCH_STATE_MAX] = { "waiting", "listing", "watching" };
+
+        log_debug("%s: %s", w->collection, names[state]);
+        w->state = state;
+        w->started = clock_boottime();
+        w->deadline = usec_add(w->started, within);
+}
+
+static void wait_and_begin(KubeWatch *w, usec_t delay)
+{
+        w->request = kube_request_free(w->request);
+        kube_stream_done(&w->stream);
+        set_state(w, WATCH_WAITING, delay);
+        (void) sd_event_source_set_time_relative(w->timer, delay);
+        (void) sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+}
+
+static void fail(KubeWatch *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after)
+{
+        const BackoffPolicy *policy = outcome == HTTP_FORBIDDEN ? &backoff_forbidden : &backoff_policy;
+        usec_t delay = backoff_delay(policy, ++w->failures, backoff_random());
+
+        /* Jitter on top, never below what the server asked for. */
+        if (retry_after > 0)
+                delay = MAX(delay, retry_after + between(0, retry_after / 2));
+        w->handler->failed(outcome, status, delay, w->userdata);
+        wait_and_begin(w, delay);
+}
+
+static void fail_locally(KubeWatch *w, int error, const char *what)
+{
+        KubeStatus status = { 0 };
+
+        (void) snprintf(status.message, sizeof(status.message), "%s: %s", what, strerror(-error));
+        fail(w, HTTP_RETRY, &status, 0);
+}
+
+static void work(KubeWatch *w)
+{
+        w->failures = 0;
+        w->handler->working(w->userdata);
+}
+
+static void set_version(KubeWatch *w, const cJSON *object)
+{
+        const char *version = json_string(json_get(object, "metadata"), "resourceVersion");
+
+        if (version && strlen(version) < VERSION_MAX)
+                (void) snprintf(w->version, sizeof(w->version), "%s", version);
+}
+
+/* --- list ------------------------------------------------------------------------------------------ */
+
+static int on_list_item(const char *p, size_t n, void *userdata)
+{
+        KubeWatch *w = userdata;
+        _cleanup_json_ cJSON *object = NULL;
+        int r;
+
+        r = json_parse(p, n, KUBE_STREAM_ITEM_MAX, &object);
+        if (r < 0)
+                return -EBADMSG;
+        w->handler->seen(object, w->userdata);
+        return 0;
+}
+
+/* For on_data of both kinds. */
+static int on_data(const void *p, size_t n, void *userdata)
+{
+        KubeWatch *w = userdata;
+
+        return kube_stream_feed(&w->stream, p, n);
+}
+
+/* The version that the watch goes on from is in the envelope, which must be a list's. */
+static int finish_list(KubeWatch *w)
+{
+        _cleanup_json_ cJSON *envelope = NULL;
+        const char *kind;
+        int r;
+
+        r = kube_stream_finish(&w->stream);
+        if (r < 0)
+                return r;
+        r = json_parse(buf_str(&w->stream.envelope), w->stream.envelope.size, KUBE_STREAM_ITEM_MAX, &envelope);
+        if (r < 0)
+                return r;
+        kind = json_string(envelope, "kind");
+        w->version[0] = '\0';
+        set_version(w, envelope);
+        return kind && streq(kind, "PartialObjectMetadataList") && w->version[0] ? 0 : -EBADMSG;
+}
+
+static void on_list_failed(KubeWatch *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after)
+{
+        /* The server has forgotten that version, or has not come to it: what is true now will do. */
+        if (outcome == HTTP_GONE || status->version_too_large)
+                w->list_mode = LIST_CONSISTENT;
+        fail(w, outcome, status, retry_after);
+}
+
+static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
+{
+        KubeWatch *w = userdata;
+        int r;
+
+        if (outcome != HTTP_OK) {
+                on_list_failed(w, outcome, status, kube_request_retry_after(q));
+                return;
+        }
+        r = finish_list(w);
+        if (r < 0) {
+                w->version[0] = '\0';
+                fail_locally(w, r, "the answer is no list of metadata");
+                return;
+        }
+        w->relists += w->synced;
+        w->synced = true;
+        w->relist_at = usec_add(clock_boottime(), between(RELIST_MIN, RELIST_MAX));
+        w->list_mode = LIST_NOT_OLDER;
+        w->handler->list_end(w->userdata);
+        work(w);
+        wait_and_begin(w, 0);
+}
+
+static int begin_list(KubeWatch *w)
+{
+        _cleanup_free_ char *path = NULL;
+        const char *version = w->list_mode == LIST_ANY ? "0" : w->version;
+
+        if (w->list_mode == LIST_CONSISTENT || !*version)
+                path = str_printf("%s?%s", w->collection, w->query);
+        else
+                path = str_printf("%s?%sresourceVersion=%s", w->collection, w->query, version);
+        if (!path)
+                return -ENOMEM;
+
+        KubeSpec spec = {
+                .verb = KUBE_LIST,
+                .path = path,
+                .accept = ACCEPT_LIST,
+                .timeout = LIST_TIMEOUT,
+                .on_data = on_data,
+                .compressed = true,
+        };
+
+        kube_stream_init(&w->stream, KUBE_STREAM_LIST, on_list_item, w);
+        w->handler->list_begin(w->userdata);
+        set_state(w, WATCH_LISTING, LIST_TIMEOUT);
+        return kube_client_request(w->client, &spec, on_list_done, w, &w->request);
+}
+
+/* --- watch ----------------------------------------------------------------------------------------- */
+
+static int on_error_event(KubeWatch *w, const cJSON *status)
+{
+        const char *reason = json_string(status, "reason"), *message = json_string(status, "message");
+        double code = 0;
+
+        (void) json_number(status, "code", &code);
+        w->expired = code == 410 || (reason && (streq(reason, "Expired") || streq(reason, "Gone")));
+        log_debug("%s: the watch ends with an error: %s", w->collection, message ? message : "no message");
+        /* Anything else goes the way of a broken connection. */
+        return w->expired ? 0 : -EPROTO;
+}
+
+static int on_event(KubeWatch *w, const cJSON *event)
+{
+        const char *type = json_string(event, "type"), *kind;
+        const cJSON *object = json_get(event, "object");
+
+        if (!type || !object)
+                return -EBADMSG;
+        if (streq(type, "ERROR"))
+                return on_error_event(w, object);
+        /* A server that does not know the asked-for form would send whole Secrets. */
+        kind = json_string(object, "kind");
+        if (!kind || !streq(kind, "PartialObjectMetadata"))
+                return -EBADMSG;
+        if (streq(type, "ADDED") || streq(type, "MODIFIED"))
+                w->handler->seen(object, w->userdata);
+        else if (streq(type, "DELETED"))
+                w->handler->gone(object, w->userdata);
+        else if (!streq(type, "BOOKMARK"))
+                return 0;
+        w->events++;
+        set_version(w, object);
+        work(w);
+        return 0;
+}
+
+static int on_watch_line(const char *p, size_t n, void *userdata)
+{
+        _cleanup_json_ cJSON *event = NULL;
+
+        if (json_parse(p, n, KUBE_STREAM_ITEM_MAX, &event) < 0)
+                return -EBADMSG;
+        return on_event(userdata, event);
+}
+
+/* After an end that is no failure: on from the last version, or anew from a list. */
+static void resume(KubeWatch *w)
+{
+        bool relist = w->expired || clock_boottime() >= w->relist_at;
+
+        if (relist) {
+                log_debug("%s: listing anew", w->collection);
+                if (!w->expired)
+                        w->list_mode = LIST_CONSISTENT;
+                w->relist_at = 0;
+        }
+        w->expired = false;
+        w->restarts++;
+        work(w);
+        wait_and_begin(w, relist ? 0 : between(0, 250 * USEC_PER_MSEC));
+}
+
+static void on_watch_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
+{
+        KubeWatch *w = userdata;
+        bool very_short = usec_sub(clock_boottime(), w->started) < WATCH_VERY_SHORT && w->events == 0;
+
+        if (outcome == HTTP_GONE)
+                w->expired = true;
+        if (w->expired || (outcome == HTTP_OK && !very_short && kube_stream_finish(&w->stream) >= 0)) {
+                resume(w);
+                return;
+        }
+        w->restarts++;
+        if (outcome == HTTP_OK) {
+                fail_locally(w, -EPIPE, very_short ? "the watch ended at once" : "the watch ended within an event");
+                return;
+        }
+        fail(w, outcome, status, kube_request_retry_after(q));
+}
+
+static int begin_watch(KubeWatch *w)
+{
+        unsigned seconds = (unsigned) between(WATCH_SECONDS_MIN, WATCH_SECONDS_MAX);
+        _cleanup_free_ char *path = NULL;
+        usec_t timeout = seconds * USEC_PER_SEC + WATCH_GRACE;
+
+        path = str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u", w->collection,
+                          w->query, w->version, seconds);
+        if (!path)
+                return -ENOMEM;
+
+        KubeSpec spec = {
+                .verb = KUBE_WATCH,
+                .path = path,
+                .accept = ACCEPT_WATCH,
+                .timeout = timeout,
+                .on_data = on_data,
+        };
+
+        w->events = 0;
+        kube_stream_init(&w->stream, KUBE_STREAM_WATCH, on_watch_line, w);
+        set_state(w, WATCH_WATCHING, timeout);
+        return kube_client_request(w->client, &spec, on_watch_done, w, &w->request);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------- */
+
+static int begin(KubeWatch *w)
+{
+        return w->version[0] && w->relist_at > 0 ? begin_watch(w) : begin_list(w);
+}
+
+static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        KubeWatch *w = userdata;
+        int r;
+
+        r = begin(w);
+        if (r < 0)
+                fail_locally(w, r, "cannot start a request");
+        return 0;
+}
+
+int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, const char *query,
+                   const KubeWatchHandler *handler, void *userdata, KubeWatch **ret)
+{
+        _cleanup_(kube_watch_freep) KubeWatch *w = NULL;
+        int r;
+
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        w->event = sd_event_ref(event);
+        w->client = client;
+        w->collection = collection;
+        w->query = query;
+        w->handler = handler;
+        w->userdata = userdata;
+        r = sd_event_add_time_relative(event, &w->timer, CLOCK_BOOTTIME, 0, 1, on_timer, w);
+        if (r < 0)
+                return r;
+        set_state(w, WATCH_WAITING, 0);
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+bool kube_watch_synced(const KubeWatch *w)
+{
+        return w->synced;
+}
+
+uint64_t kube_watch_restarts(const KubeWatch *w)
+{
+        return w->restarts;
+}
+
+uint64_t kube_watch_relists(const KubeWatch *w)
+{
+        return w->relists;
+}
+
+bool kube_watch_stalled(const KubeWatch *w, usec_t now)
+{
+        return now > usec_add(w->deadline, STALL_GRACE);
+}
+
+KubeWatch *kube_watch_free(KubeWatch *w)
+{
+        if (!w)
+                return NULL;
+        (void) kube_request_free(w->request);
+        kube_stream_done(&w->stream);
+        (void) sd_event_source_disable_unref(w->timer);
+        (void) sd_event_unref(w->event);
+        free(w);
+        return NULL;
+}

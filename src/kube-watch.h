@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "json.h"
+#include "kube-client.h"
+
+/* A reflector: keeps its owner told of one collection, metadata only, by LIST and WATCH, for ever. What a
+ * gap hid is repaired by a new LIST, never by special code. Behaviour after client-go's
+ * tools/cache/reflector.go. */
+
+typedef struct KubeWatch KubeWatch;
+
+typedef struct KubeWatchHandler {
+        /* A list begins: what is known may be out of date. */
+        void (*list_begin)(void *userdata);
+
+        /* The object is there; object is its PartialObjectMetadata, valid during the call. */
+        void (*seen)(const cJSON *object, void *userdata);
+
+        /* The object was deleted, or no longer fits the query. */
+        void (*gone)(const cJSON *object, void *userdata);
+
+        /* The list is complete: what was not seen since list_begin is gone. */
+        void (*list_end)(void *userdata);
+
+        /* Reading works: a list is complete, or something came in on a watch. */
+        void (*working)(void *userdata);
+
+        /* A list or a watch failed; it is tried again in retry. status tells why. Called for each try. */
+        void (*failed)(HttpOutcome outcome, const KubeStatus *status, usec_t retry, void *userdata);
+} KubeWatchHandler;
+
+/* Handlers are called from the event loop, while the connection is being read: they record, and start
+ * nothing. query is in front of further parameters, "" or "fieldSelector=metadata.name%3Decr&"; collection
+ * is the path, "/api/v1/namespaces". All have to outlive the watch. Begins at once. */
+int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, const char *query,
+                   const KubeWatchHandler *handler, void *userdata, KubeWatch **ret);
+
+/* Whether a list has been completed since the start. */
+bool kube_watch_synced(const KubeWatch *w);
+
+/* How often a watch was begun again after the first, and lists were read after the first. */
+uint64_t kube_watch_restarts(const KubeWatch *w);
+uint64_t kube_watch_relists(const KubeWatch *w);
+
+/* Whether something that should have happened long ago has not: no request is under way and the timer for
+ * the next one is overdue, or one is under way beyond its time. now is CLOCK_BOOTTIME. */
+bool kube_watch_stalled(const KubeWatch *w, usec_t now);
+
+KubeWatch *kube_watch_free(KubeWatch *w);
+DEFINE_TRIVIAL_CLEANUP_FUNC(KubeWatch *, kube_watch_free);
