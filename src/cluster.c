@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "cluster.h"
+#include "kube-watch.h"
+#include "log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define IGNORE_ANNOTATION "eatr/ignore"
+
+/* When nothing has come in for that long the server is asked whether it is there: bookmarks are no
+ * heartbeat, and neither TCP nor libcurl tells of a proxy that has lost its back end. */
+#define PROBE_IDLE (30 * USEC_PER_SEC)
+#define PROBE_TIMEOUT (15 * USEC_PER_SEC)
+
+/* One watched collection. */
+typedef struct Collection {
+        Cluster *cluster;
+        const char *what; /* for messages */
+        KubeWatch *watch;
+        bool listing;
+        unsigned list;   /* number of the last list that was begun */
+        char error[384]; /* "" while all is well */
+        unsigned failures;
+} Collection;
+
+struct Cluster {
+        sd_event *event;
+        ClusterConfig config;
+        cluster_changed_t changed;
+        void *userdata;
+
+        Targets *targets;
+        Writer *writer;
+        KubeClient *reader; /* apart from the writer's: a slow write must not hold up an event */
+        KubeStats kube_stats;
+        Collection namespaces, secrets;
+        char *secret_query;
+        KubeRequest *probe;
+        sd_event_source *resync, *prober;
+};
+
+/* --- namespaces ------------------------------------------------------------------------------------ */
+
+static Node *find_or_add(Cluster *c, const char *name)
+{
+        Node *n;
+
+        if (str_empty(name))
+                return NULL;
+        n = targets_find(c->targets, name);
+        return n ? n : targets_add(c->targets, name);
+}
+
+static MatchVerdict judge(const Cluster *c, const char *name, const cJSON *metadata)
+{
+        const ConfNamespaces *conf = c->config.namespaces;
+        const MatchRules rules = { .include = conf->include, .blacklist = conf->blacklist };
+        const char *ignore = json_string(json_get(metadata, "annotations"), IGNORE_ANNOTATION);
+        const MatchNamespace ns = {
+                .name = name,
+                .ignored = ignore && streq(ignore, "true"),
+                .terminating = json_get(metadata, "deletionTimestamp"),
+        };
+
+        return match_namespace(&rules, &ns);
+}
+
+static void on_namespace_seen(const cJSON *object, void *userdata)
+{
+        Collection *k = userdata;
+        Cluster *c = k->cluster;
+        const cJSON *metadata = json_get(object, "metadata");
+        Node *n = find_or_add(c, json_string(metadata, "name"));
+        MatchVerdict verdict;
+
+        if (!n)
+                return;
+        n->seen_namespace = k->list;
+        verdict = judge(c, n->name, metadata);
+        if (n->exists && n->target.verdict == verdict)
+                return; /* other people's labels and annotations */
+        if (!n->exists && !k->listing)
+                n->appeared = clock_boottime();
+        n->exists = true;
+        n->target.verdict = verdict;
+        node_log(n, LOG_DEBUG, "%s", match_verdict_to_string(verdict));
+        writer_mark_dirty(c->writer, n);
+}
+
+static void on_namespace_gone(const cJSON *object, void *userdata)
+{
+        Collection *k = userdata;
+        const char *name = json_string(json_get(object, "metadata"), "name");
+        Node *n = name ? targets_find(k->cluster->targets, name) : NULL;
+
+        if (n)
+                writer_drop(k->cluster->writer, n);
+}
+
+static void drop_unlisted_namespaces(Collection *k)
+{
+        TARGETS_FOREACH (n, next, k->cluster->targets)
+                if (n->exists && n->seen_namespace != k->list)
+                        writer_drop(k->cluster->writer, n);
+}
+
+/* --- Secrets --------------------------------------------------------------------------------------- */
+
+static void on_secret_seen(const cJSON *object, void *userdata)
+{
+        Collection *k = userdata;
+        Node *n = find_or_add(k->cluster, json_string(json_get(object, "metadata"), "namespace"));
+        KubeSecret secret;
+
+        if (!n)
+                return;
+        n->seen_secret = k->list;
+        kube_secret_read(object, &secret);
+        if (k->listing) /* a list stands for itself: after a restore of etcd versions go back */
+                n->target.secret.resource_version = 0;
+        plan_observe(&n->target, &secret, 0);
+        if (n->exists)
+                writer_mark_dirty(k->cluster->writer, n);
+}
+
+static void secret_gone(Cluster *c, Node *n, uint64_t version)
+{
+        plan_observe(&n->target, NULL, version);
+        if (n->exists)
+                writer_mark_dirty(c->writer, n);
+        else
+                writer_drop(c->writer, n);
+}
+
+static void on_secret_gone(const cJSON *object, void *userdata)
+{
+        Collection *k = userdata;
+        const char *name = json_string(json_get(object, "metadata"), "namespace");
+        Node *n = name ? targets_find(k->cluster->targets, name) : NULL;
+        KubeSecret secret;
+
+        if (!n)
+                return;
+        kube_secret_read(object, &secret);
+        secret_gone(k->cluster, n, secret.resource_version);
+}
+
+static void drop_unlisted_secrets(Collection *k)
+{
+        TARGETS_FOREACH (n, next, k->cluster->targets)
+                if (n->target.secret.exists && n->seen_secret != k->list) {
+                        n->target.secret.resource_version = 0;
+                        secret_gone(k->cluster, n, 0);
+                }
+}
+
+/* --- both ------------------------------------------------------------------------------------------ */
+
+static void on_list_begin(void *userdata)
+{
+        Collection *k = userdata;
+
+        k->listing = true;
+        k->list++;
+}
+
+static void on_list_end(void *userdata)
+{
+        Collection *k = userdata;
+        Cluster *c = k->cluster;
+
+        k->listing = false;
+        if (k == &c->namespaces)
+                drop_unlisted_namespaces(k);
+        else
+                drop_unlisted_secrets(k);
+        if (cluster_synced(c))
+                writer_start(c->writer);
+}
+
+static void on_working(void *userdata)
+{
+        Collection *k = userdata;
+
+        if (k->failures == 0)
+                return;
+        log_info("Reading %s works again", k->what);
+        k->failures = 0;
+        k->error[0] = '\0';
+        k->cluster->changed(k->cluster->userdata);
+}
+
+static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retry, void *userdata)
+{
+        Collection *k = userdata;
+        Cluster *c = k->cluster;
+        char text[CLOCK_DURATION_MAX];
+
+        k->listing = false;
+        k->failures++;
+        if (!streq(k->error, status->message))
+                log_warning("Cannot read %s from %s: %s; trying again in %s%s", k->what, c->config.writer.kube->server,
+                            status->message, clock_format_duration(text, retry),
+                            status->code == 406 ? " (Kubernetes 1.16 or newer is needed)" : "");
+        (void) snprintf(k->error, sizeof(k->error), "%s", status->message);
+        c->changed(c->userdata);
+}
+
+static const KubeWatchHandler namespace_handler = {
+        .list_begin = on_list_begin,
+        .seen = on_namespace_seen,
+        .gone = on_namespace_gone,
+        .list_end = on_list_end,
+        .working = on_working,
+        .failed = on_failed,
+};
+
+static const KubeWatchHandler secret_handler = {
+        .list_begin = on_list_begin,
+        .seen = on_secret_seen,
+        .gone = on_secret_gone,
+        .list_end = on_list_end,
+        .working = on_working,
+        .failed = on_failed,
+};
+
+/* --- timers ---------------------------------------------------------------------------------------- */
+
+/* Any answer will do. When none comes the connections have been broken already, and the watches on them. */
+static void on_probed(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
+{
+        Cluster *c = userdata;
+
+        if (status->code == 0)
+                log_debug("The API server does not answer: %s", status->message);
+        c->probe = kube_request_free(q);
+}
+
+static int on_probe_due(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        static const KubeSpec spec = { .verb = KUBE_PROBE, .path = "/livez", .timeout = PROBE_TIMEOUT };
+        Cluster *c = userdata;
+        usec_t idle = usec_sub(clock_boottime(), kube_client_last_activity(c->reader));
+
+        if (idle >= PROBE_IDLE && !c->probe)
+                (void) kube_client_request(c->reader, &spec, on_probed, c, &c->probe);
+        (void) sd_event_source_set_time_relative(c->prober, PROBE_IDLE);
+        (void) sd_event_source_set_enabled(c->prober, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static int on_resync(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Cluster *c = userdata;
+
+        TARGETS_FOREACH (n, next, c->targets)
+                if (n->exists)
+                        writer_mark_dirty(c->writer, n);
+        (void) sd_event_source_set_time_relative(c->resync, c->config.writer.renewal->informers_resync_interval);
+        (void) sd_event_source_set_enabled(c->resync, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------------- */
+
+static void on_writer_changed(void *userdata)
+{
+        Cluster *c = userdata;
+
+        c->changed(c->userdata);
+}
+
+static int add_watches(Cluster *c)
+{
+        int r;
+
+        c->secret_query = str_printf("fieldSelector=metadata.name%%3D%s&", c->config.writer.secret_name);
+        if (!c->secret_query)
+                return -ENOMEM;
+        c->namespaces = (Collection){ .cluster = c, .what = "namespaces" };
+        c->secrets = (Collection){ .cluster = c, .what = "Secrets" };
+        r = kube_watch_new(c->event, c->reader, "/api/v1/namespaces", "", &namespace_handler, &c->namespaces,
+                           &c->namespaces.watch);
+        if (r < 0)
+                return r;
+        return kube_watch_new(c->event, c->reader, "/api/v1/secrets", c->secret_query, &secret_handler, &c->secrets,
+                              &c->secrets.watch);
+}
+
+static int add_timers(Cluster *c)
+{
+        int r;
+
+        r = sd_event_add_time_relative(c->event, &c->resync, CLOCK_BOOTTIME,
+                                       c->config.writer.renewal->informers_resync_interval, 0, on_resync, c);
+        if (r < 0)
+                return r;
+        return sd_event_add_time_relative(c->event, &c->prober, CLOCK_BOOTTIME, PROBE_IDLE, 5 * USEC_PER_SEC, on_probe_due,
+                                          c);
+}
+
+int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
+                Cluster **ret)
+{
+        _cleanup_(cluster_freep) Cluster *c = NULL;
+        int r;
+
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return -ENOMEM;
+        c->event = sd_event_ref(event);
+        c->config = *config;
+        c->changed = changed;
+        c->userdata = userdata;
+        r = targets_new(&c->targets);
+        if (r < 0)
+                return r;
+        r = writer_new(event, &config->writer, c->targets, &c->kube_stats, on_writer_changed, c, &c->writer);
+        if (r < 0)
+                return r;
+        r = kube_client_new(event, config->writer.kube, &c->kube_stats, &c->reader);
+        if (r < 0)
+                return r;
+        r = add_watches(c);
+        if (r < 0)
+                return r;
+        r = add_timers(c);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+int cluster_set_token(Cluster *c, Token *token)
+{
+        return writer_set_token(c->writer, token);
+}
+
+static void summarize_wanted(const Node *n, ClusterSummary *s)
+{
+        switch (n->plan.reason) {
+        case PLAN_FRESH:
+                s->fresh++;
+                break;
+        case PLAN_FOREIGN:
+        case PLAN_REFUSED:
+                s->conflict++;
+                break;
+        default:
+                if (n->target.failures > 0)
+                        s->failing++;
+                else
+                        s->pending++;
+        }
+}
+
+void cluster_summary(const Cluster *c, ClusterSummary *ret)
+{
+        *ret = (ClusterSummary){ 0 };
+        TARGETS_FOREACH (n, next, c->targets) {
+                if (!n->exists)
+                        continue;
+                ret->total++;
+                ret->by_verdict[n->target.verdict]++;
+                if (n->target.verdict == MATCH_WANTED)
+                        summarize_wanted(n, ret);
+                else
+                        ret->excluded++;
+        }
+}
+
+static bool node_settled(const Node *n, unsigned tries)
+{
+        switch (n->plan.reason) {
+        case PLAN_UNWANTED:
+        case PLAN_FRESH:
+        case PLAN_FOREIGN:
+        case PLAN_REFUSED:
+        case PLAN_FIGHTING:
+                return n->place == NODE_IDLE;
+        default:
+                return n->pretended || n->target.failures >= tries;
+        }
+}
+
+bool cluster_settled(const Cluster *c, unsigned tries)
+{
+        if (!cluster_synced(c))
+                return false;
+        TARGETS_FOREACH (n, next, c->targets)
+                if (n->exists && !node_settled(n, tries))
+                        return false;
+        return true;
+}
+
+bool cluster_synced(const Cluster *c)
+{
+        return kube_watch_synced(c->namespaces.watch) && kube_watch_synced(c->secrets.watch);
+}
+
+const char *cluster_error(const Cluster *c)
+{
+        if (*c->namespaces.error)
+                return c->namespaces.error;
+        return *c->secrets.error ? c->secrets.error : writer_error(c->writer);
+}
+
+unsigned cluster_failures(const Cluster *c)
+{
+        return MAX(MAX(c->namespaces.failures, c->secrets.failures), writer_failures(c->writer));
+}
+
+const WriterStats *cluster_stats(const Cluster *c)
+{
+        return writer_stats(c->writer);
+}
+
+const KubeStats *cluster_kube_stats(const Cluster *c)
+{
+        return &c->kube_stats;
+}
+
+uint64_t cluster_watch_restarts(const Cluster *c)
+{
+        return kube_watch_restarts(c->namespaces.watch) + kube_watch_restarts(c->secrets.watch);
+}
+
+uint64_t cluster_relists(const Cluster *c)
+{
+        return kube_watch_relists(c->namespaces.watch) + kube_watch_relists(c->secrets.watch);
+}
+
+bool cluster_stalled(const Cluster *c, usec_t now)
+{
+        return kube_watch_stalled(c->namespaces.watch, now) || kube_watch_stalled(c->secrets.watch, now) ||
+               writer_stalled(c->writer, now);
+}
+
+Cluster *cluster_free(Cluster *c)
+{
+        if (!c)
+                return NULL;
+        (void) kube_watch_free(c->namespaces.watch);
+        (void) kube_watch_free(c->secrets.watch);
+        (void) kube_request_free(c->probe);
+        (void) kube_client_free(c->reader);
+        (void) targets_free(c->targets);
+        (void) writer_free(c->writer);
+        (void) sd_event_source_disable_unref(c->resync);
+        (void) sd_event_source_disable_unref(c->prober);
+        (void) sd_event_unref(c->event);
+        free(c->secret_query);
+        free(c);
+        return NULL;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "writer.h"
+
+/* One cluster: watches its namespaces and the Secrets of eatr's name in them, and has a writer give every
+ * wanted namespace its Secret. What a watch says is recorded and marked dirty, nothing more. */
+
+typedef struct Cluster Cluster;
+
+typedef struct ClusterConfig {
+        const ConfNamespaces *namespaces;
+        WriterConfig writer;
+} ClusterConfig;
+
+/* Something that is worth showing changed. May not free the cluster. */
+typedef void (*cluster_changed_t)(void *userdata);
+
+/* What config points to has to outlive the cluster. Begins at once. Returns 0 or a negative errno. */
+int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
+                Cluster **ret);
+
+/* See writer_set_token(). */
+int cluster_set_token(Cluster *c, Token *token);
+
+/* How many namespaces are in which state; they add up to total. */
+typedef struct ClusterSummary {
+        unsigned total;
+        unsigned fresh;    /* wanted, and the Secret is good */
+        unsigned pending;  /* wanted, and its turn has not come or there is no token yet */
+        unsigned failing;  /* wanted, and the last write failed */
+        unsigned conflict; /* wanted, but the Secret there is somebody else's or cannot be changed */
+        unsigned excluded; /* not wanted, all verdicts together */
+        unsigned by_verdict[_MATCH_VERDICT_MAX];
+} ClusterSummary;
+void cluster_summary(const Cluster *c, ClusterSummary *ret);
+
+/* Whether everything that could be done now has been tried: both lists are read, and every wanted
+ * namespace has a good Secret, one that is not eatr's to write, or so many tries behind it. */
+bool cluster_settled(const Cluster *c, unsigned tries);
+
+/* Whether both lists have been read since the start. */
+bool cluster_synced(const Cluster *c);
+
+/* Why the API server cannot be read or written at the moment, "" if it can; and how often in a row it
+ * could not. */
+const char *cluster_error(const Cluster *c);
+unsigned cluster_failures(const Cluster *c);
+
+const WriterStats *cluster_stats(const Cluster *c);
+const KubeStats *cluster_kube_stats(const Cluster *c);
+
+/* Both watches together, see kube_watch_restarts() and kube_watch_relists(). */
+uint64_t cluster_watch_restarts(const Cluster *c);
+uint64_t cluster_relists(const Cluster *c);
+
+/* Whether something is long overdue. now is CLOCK_BOOTTIME. */
+bool cluster_stalled(const Cluster *c, usec_t now);
+
+Cluster *cluster_free(Cluster *c);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Cluster *, cluster_free);

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "kube-client.h"
+#include "kube-secret.h"
+#include "match.h"
+#include "pace.h"
+
+/* Every rule of what is written when is in this one function: no I/O, no clock, no loop. */
+
+/* One namespace as eatr sees it. */
+typedef struct Target {
+        MatchVerdict verdict;
+        KubeSecret secret;     /* as last seen */
+        bool had_secret;       /* eatr's Secret was here before: if it is gone, somebody deleted it */
+        bool refused;          /* the API server says that this Secret cannot be changed ... */
+        uint64_t refused_version; /* ... as long as it is this version */
+        unsigned failures;     /* writes that failed in a row */
+        usec_t retry_at;       /* CLOCK_BOOTTIME: no write before */
+        usec_t healed_until;   /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_healed() */
+} Target;
+
+typedef enum PlanAction {
+        PLAN_NOTHING, /* until something changes */
+        PLAN_WAIT,    /* look again at until */
+        PLAN_APPLY,
+} PlanAction;
+
+typedef enum PlanReason {
+        PLAN_UNWANTED,  /* the rules or its state exclude the namespace */
+        PLAN_NO_TOKEN,  /* there is no token, or it has run out */
+        PLAN_FOREIGN,   /* the Secret is somebody else's */
+        PLAN_REFUSED,   /* it cannot be changed */
+        PLAN_BACKOFF,   /* the last write failed */
+        PLAN_FIGHTING,  /* somebody keeps undoing what eatr writes */
+        PLAN_FRESH,     /* it is good */
+        PLAN_CREATE,    /* there is none yet */
+        PLAN_HEAL,      /* it was deleted or edited */
+        PLAN_RENEW,     /* its token is due */
+        _PLAN_REASON_MAX,
+} PlanReason;
+
+/* A word for metrics and messages: "fresh", "foreign", ... */
+const char *plan_reason_to_string(PlanReason r);
+
+typedef struct Plan {
+        PlanAction action;
+        PlanReason reason;
+        PaceLane lane; /* of an apply */
+        bool force;    /* of an apply: take fields back that others changed; only for what is eatr's own */
+        usec_t until;  /* of a wait: CLOCK_BOOTTIME */
+} Plan;
+
+/* Decides for one target. token may be NULL; interval is the renewal interval, 0 for half the token's
+ * life; now is CLOCK_BOOTTIME. The wall clock of the host does not come into it: what the time is where
+ * tokens expire follows from when the current one arrived. */
+Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now);
+
+/* To be told of each heal: five in a row go at once, then one a minute. */
+void plan_healed(Target *t, usec_t now);
+
+/* What a failed write tells. Changes the target and returns PLAN_SCOPE_TARGET if it speaks of this
+ * namespace alone, which then waits, is refused or is no longer wanted; leaves the target as it is and
+ * returns PLAN_SCOPE_CLUSTER if any other write would have fared the same. random is for the backoff. */
+typedef enum PlanScope {
+        PLAN_SCOPE_TARGET,
+        PLAN_SCOPE_CLUSTER,
+} PlanScope;
+PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, usec_t now, uint32_t random);
+
+/* Takes in what the API server says of the Secret, from whichever source; what is older than what is known
+ * already is dropped. secret NULL with its deletion's version: it is gone. */
+void plan_observe(Target *t, const KubeSecret *secret, uint64_t gone_version);

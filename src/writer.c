@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "backoff.h"
+#include "log.h"
+#include "writer.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define ACCEPT "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+#define CONTENT_TYPE "application/apply-patch+yaml"
+
+/* The API server gives up on a write after 34 s. */
+#define WRITE_TIMEOUT (45 * USEC_PER_SEC)
+#define RESPONSE_MAX (1024U * 1024)
+
+#define STALL_GRACE USEC_PER_MINUTE
+
+/* For failures that concern the API server as a whole. */
+static const BackoffPolicy backoff_server = { .base = 500 * USEC_PER_MSEC, .cap = 30 * USEC_PER_SEC };
+#define UNAUTHORIZED_PAUSE_MIN (5 * USEC_PER_SEC)
+
+struct Writer {
+        sd_event *event;
+        WriterConfig config;
+        Targets *targets;
+        KubeClient *client;
+        writer_changed_t changed;
+        void *userdata;
+
+        bool started;
+        Token *token;
+        Buf body; /* of every write with this token */
+        Pace pace;
+        unsigned failures; /* of the server as a whole, in a row */
+        char error[384];
+        sd_event_source *planner; /* deferred: runs when all events of a wake-up have been taken in */
+        sd_event_source *waker;
+        usec_t wake_at;
+        WriterStats stats;
+};
+
+/* --- messages -------------------------------------------------------------------------------------- */
+
+/* States that somebody should know of are told once each time they begin. */
+static void tell(const Writer *w, Node *n)
+{
+        const char *name = w->config.secret_name, *manager = n->target.secret.manager;
+
+        if (n->plan.reason == n->told)
+                return;
+        n->told = n->plan.reason;
+        if (n->told == PLAN_FOREIGN)
+                node_log(n, LOG_WARNING,
+                         "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in [secret], to have one here",
+                         name, *manager ? ", it was written by " : "", manager);
+        else if (n->told == PLAN_REFUSED)
+                node_log(n, LOG_WARNING,
+                         "Secret %s has another type or is immutable, leaving it; delete it to have it written anew", name);
+        else if (n->told == PLAN_FIGHTING)
+                node_log(n, LOG_WARNING,
+                         "something keeps changing or deleting Secret %s, writing it only once a minute from now on", name);
+}
+
+static void tell_written(const Writer *w, const Node *n, long code)
+{
+        const char *name = w->config.secret_name;
+
+        if (n->plan.reason == PLAN_HEAL)
+                node_log(n, LOG_INFO, "Secret %s had been %s, it is back", name, code == 201 ? "deleted" : "edited");
+        else if (code == 201)
+                node_log(n, LOG_INFO, "created Secret %s", name);
+        else /* thousands at a time, which are summed up elsewhere */
+                node_log(n, LOG_DEBUG, "renewed Secret %s", name);
+}
+
+static void tell_failed(const Writer *w, const Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now)
+{
+        char text[CLOCK_DURATION_MAX];
+
+        /* What a watch event will settle is not worth a warning. */
+        if (outcome == HTTP_NOT_FOUND || n->target.retry_at <= now)
+                node_log(n, LOG_DEBUG, "writing Secret %s: %s", w->config.secret_name, status->message);
+        else
+                node_log(n, LOG_WARNING, "cannot write Secret %s: %s; trying again in %s%s", w->config.secret_name,
+                         status->message, clock_format_duration(text, n->target.retry_at - now),
+                         status->code == 415 ? " (Kubernetes 1.16 or newer is needed)" : "");
+}
+
+/* --- the end of a write ---------------------------------------------------------------------------- */
+
+static void count(Writer *w, Node *n, long code, usec_t now)
+{
+        WriterStats *s = &w->stats;
+
+        s->last_write = clock_now();
+        s->healed += n->plan.reason == PLAN_HEAL;
+        if (code == 201)
+                s->created++;
+        else
+                s->renewed += n->plan.reason != PLAN_HEAL;
+        if (n->appeared > 0)
+                kube_histogram_add(&s->latency, usec_sub(now, n->appeared));
+        n->appeared = 0;
+}
+
+/* Returns whether the answer was what an apply is answered with. */
+static bool take_in(Node *n, const Buf *body)
+{
+        _cleanup_json_ cJSON *object = NULL;
+        KubeSecret secret;
+
+        if (json_parse(buf_str(body), body->size, RESPONSE_MAX, &object) < 0 || !json_get(object, "metadata"))
+                return false;
+        kube_secret_read(object, &secret);
+        plan_observe(&n->target, &secret, 0);
+        return true;
+}
+
+static void succeed(Writer *w, Node *n, long code, usec_t now)
+{
+        if (n->target.failures > 0)
+                node_log(n, LOG_INFO, "writing Secret %s works again", w->config.secret_name);
+        if (w->failures > 0)
+                log_info("The API server takes writes again");
+        n->target.failures = w->failures = 0;
+        n->target.refused = false;
+        w->error[0] = '\0';
+        count(w, n, code, now);
+        tell_written(w, n, code);
+}
+
+/* The server as a whole: nothing is sent for a while, and no namespace is to blame. */
+static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after, usec_t now)
+{
+        char text[CLOCK_DURATION_MAX];
+        usec_t delay;
+
+        /* Writes that were in flight together fail together: one pause and one message for all of them. */
+        if (now < w->pace.paused_until)
+                return;
+        delay = backoff_delay(&backoff_server, ++w->failures, backoff_random());
+        delay = MAX(delay, retry_after + retry_after / 2 * (backoff_random() % 1024) / 1024);
+        if (outcome == HTTP_UNAUTHORIZED)
+                delay = MAX(delay, UNAUTHORIZED_PAUSE_MIN);
+        pace_pause(&w->pace, now + delay);
+        if (!streq(w->error, status->message))
+                log_warning("The API server takes no writes: %s; trying again in %s, Secrets keep what they have",
+                            status->message, clock_format_duration(text, delay));
+        (void) snprintf(w->error, sizeof(w->error), "%s", status->message);
+}
+
+static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after, usec_t now)
+{
+        w->stats.failed++;
+        if (plan_failed(&n->target, outcome, status, now, backoff_random()) == PLAN_SCOPE_CLUSTER)
+                pause_all(w, outcome, status, retry_after, now);
+        else
+                tell_failed(w, n, outcome, status, now);
+}
+
+static void on_written(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
+{
+        static const KubeStatus broken = { .code = 200, .message = "the answer is not the API server's" };
+        Node *n = userdata;
+        Writer *w = n->writer;
+        usec_t now = clock_boottime();
+
+        pace_end(&w->pace, n->plan.lane);
+        if (outcome != HTTP_OK)
+                fail(w, n, outcome, status, kube_request_retry_after(q), now);
+        else if (take_in(n, kube_request_body(q)))
+                succeed(w, n, status->code, now);
+        else
+                fail(w, n, HTTP_RETRY, &broken, 0, now);
+        n->request = kube_request_free(q);
+        targets_move(w->targets, n, NODE_IDLE);
+        writer_mark_dirty(w, n);
+}
+
+/* --- writing --------------------------------------------------------------------------------------- */
+
+static int request(Writer *w, Node *n)
+{
+        _cleanup_free_ char *path = NULL;
+
+        path = str_printf("/api/v1/namespaces/%s/secrets/%s?fieldManager=" KUBE_SECRET_FIELD_MANAGER "%s", n->name,
+                          w->config.secret_name, n->plan.force ? "&force=true" : "");
+        if (!path)
+                return -ENOMEM;
+
+        KubeSpec spec = {
+                .verb = KUBE_APPLY,
+                .path = path,
+                .accept = ACCEPT,
+                .content_type = CONTENT_TYPE,
+                .body = buf_str(&w->body),
+                .body_size = w->body.size,
+                .timeout = WRITE_TIMEOUT,
+                .response_max = RESPONSE_MAX,
+        };
+        n->writer = w;
+        return kube_client_request(w->client, &spec, on_written, n, &n->request);
+}
+
+static void pretend(Writer *w, Node *n)
+{
+        if (!n->pretended)
+                node_log(n, LOG_INFO, "would %s Secret %s", plan_reason_to_string(n->plan.reason), w->config.secret_name);
+        n->pretended = true;
+        targets_move(w->targets, n, NODE_IDLE);
+}
+
+static void begin(Writer *w, Node *n, usec_t now)
+{
+        int r;
+
+        if (w->config.dry_run) {
+                pretend(w, n);
+                return;
+        }
+        r = request(w, n);
+        if (r < 0) {
+                n->target.retry_at = now + USEC_PER_SEC;
+                targets_move(w->targets, n, NODE_DIRTY);
+                node_log(n, LOG_ERR, "cannot make a request, trying again: %s", strerror(-r));
+                return;
+        }
+        targets_move(w->targets, n, NODE_IN_FLIGHT);
+        pace_begin(&w->pace, n->plan.lane, now);
+        if (n->plan.reason == PLAN_HEAL)
+                plan_healed(&n->target, now);
+}
+
+/* --- planning -------------------------------------------------------------------------------------- */
+
+static void wake_at(Writer *w, usec_t at)
+{
+        if (at >= w->wake_at)
+                return;
+        w->wake_at = at;
+        (void) sd_event_source_set_time(w->waker, at);
+        (void) sd_event_source_set_enabled(w->waker, SD_EVENT_ONESHOT);
+}
+
+/* Puts the node where its plan wants it; one that stands in a lane already stays where it is. */
+static void plan(Writer *w, Node *n, usec_t now)
+{
+        NodePlace lane;
+
+        n->plan = plan_next(&n->target, w->token, w->config.renewal->auth_token_renewal_interval, now);
+        n->wake_at = n->plan.action == PLAN_WAIT ? n->plan.until : USEC_INFINITY;
+        wake_at(w, n->wake_at);
+        tell(w, n);
+        lane = n->plan.lane == PACE_NOW ? NODE_NOW : NODE_BULK;
+        if (n->plan.action != PLAN_APPLY)
+                targets_move(w->targets, n, NODE_IDLE);
+        else if (n->place != lane)
+                targets_move(w->targets, n, lane);
+}
+
+static void run_lane(Writer *w, NodePlace place, usec_t now)
+{
+        PaceLane lane = place == NODE_NOW ? PACE_NOW : PACE_BULK;
+        Node *n;
+
+        while ((n = targets_head(w->targets, place))) {
+                usec_t until;
+
+                if (!pace_may_begin(&w->pace, lane, now, &until)) {
+                        wake_at(w, until);
+                        return;
+                }
+                plan(w, n, now); /* much may have happened since it was put here */
+                if (n->place == place)
+                        begin(w, n, now);
+        }
+}
+
+static int on_plan(sd_event_source *s, void *userdata)
+{
+        Writer *w = userdata;
+        usec_t now = clock_boottime();
+        Node *n;
+
+        if (!w->started)
+                return 0;
+        while ((n = targets_head(w->targets, NODE_DIRTY)))
+                plan(w, n, now);
+        run_lane(w, NODE_NOW, now);
+        run_lane(w, NODE_BULK, now);
+        w->changed(w->userdata);
+        return 0;
+}
+
+/* All nodes are looked at, but only when the first of them is due. */
+static int on_wake(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Writer *w = userdata;
+        usec_t now = clock_boottime();
+
+        w->wake_at = USEC_INFINITY;
+        TARGETS_FOREACH (n, next, w->targets) {
+                if (n->wake_at <= now)
+                        writer_mark_dirty(w, n);
+                else
+                        wake_at(w, n->wake_at);
+        }
+        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+/* One in flight is planned again when its answer comes, one in a lane when it leaves it. */
+void writer_mark_dirty(Writer *w, Node *n)
+{
+        if (n->place == NODE_IDLE)
+                targets_move(w->targets, n, NODE_DIRTY);
+        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+}
+
+void writer_start(Writer *w)
+{
+        w->started = true;
+        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+}
+
+void writer_drop(Writer *w, Node *n)
+{
+        if (n->place == NODE_IN_FLIGHT) {
+                pace_end(&w->pace, n->plan.lane);
+                (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        }
+        targets_drop(w->targets, n);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------- */
+
+int writer_set_token(Writer *w, Token *token)
+{
+        _cleanup_buf_ Buf body = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
+        int r;
+
+        r = kube_secret_render(w->config.secret_name, token, &body);
+        if (r < 0)
+                return r;
+        buf_done(&w->body);
+        w->body = body;
+        body = BUF_INIT(0); /* the writer's now */
+        token_unref(w->token);
+        w->token = token_ref(token);
+        TARGETS_FOREACH (n, next, w->targets)
+                if (n->exists)
+                        writer_mark_dirty(w, n);
+        return 0;
+}
+
+static int add_sources(Writer *w)
+{
+        int r;
+
+        r = sd_event_add_defer(w->event, &w->planner, on_plan, w);
+        if (r < 0)
+                return r;
+        r = sd_event_source_set_enabled(w->planner, SD_EVENT_OFF);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time(w->event, &w->waker, CLOCK_BOOTTIME, 0, 1, on_wake, w);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_enabled(w->waker, SD_EVENT_OFF);
+}
+
+int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, KubeStats *kube_stats,
+               writer_changed_t changed, void *userdata, Writer **ret)
+{
+        _cleanup_(writer_freep) Writer *w = NULL;
+        int r;
+
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return -ENOMEM;
+        w->event = sd_event_ref(event);
+        w->config = *config;
+        w->targets = targets;
+        w->changed = changed;
+        w->userdata = userdata;
+        w->wake_at = USEC_INFINITY;
+        w->pace.max_in_flight = config->renewal->max_in_flight;
+        w->pace.max_per_second = config->renewal->max_writes_per_second;
+        r = kube_client_new(event, config->kube, kube_stats, &w->client);
+        if (r < 0)
+                return r;
+        r = add_sources(w);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+const char *writer_error(const Writer *w)
+{
+        return w->error;
+}
+
+unsigned writer_failures(const Writer *w)
+{
+        return w->failures;
+}
+
+const WriterStats *writer_stats(const Writer *w)
+{
+        return &w->stats;
+}
+
+bool writer_stalled(const Writer *w, usec_t now)
+{
+        return w->wake_at != USEC_INFINITY && now > w->wake_at + STALL_GRACE;
+}
+
+Writer *writer_free(Writer *w)
+{
+        if (!w)
+                return NULL;
+        (void) kube_client_free(w->client);
+        (void) sd_event_source_disable_unref(w->planner);
+        (void) sd_event_source_disable_unref(w->waker);
+        (void) sd_event_unref(w->event);
+        token_unref(w->token);
+        buf_done(&w->body);
+        free(w);
+        return NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "conf.h"
+#include "targets.h"
+
+#include <systemd/sd-event.h>
+
+/* Plans what is dirty and writes what is planned: the one way by which anything is written. New
+ * namespaces and heals go at once, renewals at a pace, and an answer plans its namespace again. */
+
+typedef struct Writer Writer;
+
+typedef struct WriterConfig {
+        const KubeConfig *kube;
+        const char *secret_name;
+        const ConfRenewal *renewal;
+        bool dry_run; /* say what would be written, and write nothing */
+} WriterConfig;
+
+typedef struct WriterStats {
+        uint64_t created;  /* Secrets: the API answered 201 */
+        uint64_t renewed;  /* Secrets given a new token in place */
+        uint64_t healed;   /* writes because a Secret had been deleted or edited */
+        uint64_t failed;   /* writes that failed */
+        usec_t last_write; /* CLOCK_REALTIME of the last that succeeded; 0: none */
+        KubeHistogram latency; /* from the event that showed a new namespace to its Secret */
+} WriterStats;
+
+/* Something that is worth showing changed. May not free the writer. */
+typedef void (*writer_changed_t)(void *userdata);
+
+/* What is handed in, and what config points to, has to outlive the writer. It does nothing before
+ * writer_start(). Returns 0 or a negative errno. */
+int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, KubeStats *kube_stats,
+               writer_changed_t changed, void *userdata, Writer **ret);
+
+/* From now on the table is complete, and what is missing in it is missing in the cluster. */
+void writer_start(Writer *w);
+
+/* Makes this the current token and every namespace dirty. Returns 0, or a negative errno with the old one
+ * in force. */
+int writer_set_token(Writer *w, Token *token);
+
+/* Has a node planned, soon. Cheap; for any change. */
+void writer_mark_dirty(Writer *w, Node *n);
+
+/* Drops a node whose namespace is gone, with the write that may be in flight. */
+void writer_drop(Writer *w, Node *n);
+
+/* Why the API server as a whole takes no writes, "" if it does; and how often in a row it did not. */
+const char *writer_error(const Writer *w);
+unsigned writer_failures(const Writer *w);
+
+const WriterStats *writer_stats(const Writer *w);
+
+/* Whether a node that should have been looked at has not been, for long. now is CLOCK_BOOTTIME. */
+bool writer_stalled(const Writer *w, usec_t now);
+
+/* The targets have to be freed before: they hold its requests. */
+Writer *writer_free(Writer *w);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Writer *, writer_free);
