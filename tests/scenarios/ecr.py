@@ -1,0 +1,245 @@
+"""A strict ECR endpoint: it verifies every request with botocore, hands out tokens and fails on command.
+
+By hand: /usr/bin/python3 tests/scenarios/ecr.py [--port N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import calendar
+import collections
+import hmac
+import json
+import re
+import secrets
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+from botocore.auth import SigV4Auth  # type: ignore[import]
+from botocore.awsrequest import AWSRequest  # type: ignore[import]
+from botocore.credentials import Credentials  # type: ignore[import]
+
+import faults
+from http_double import Double, Fault, Handler, Record, Tls
+
+CONTENT_TYPE = "application/x-amz-json-1.1"
+PRIVATE_TARGET = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
+PUBLIC_TARGET = "SpencerFrontendService.GetAuthorizationToken"
+ISO_BASIC = "%Y%m%dT%H%M%SZ"
+SKEW = 300  # seconds that AWS allows between a request's clock and its own
+AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, ?"
+    r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
+)
+
+
+class AwsError(Exception):
+    """A request that ECR refuses, with the code and the text that ECR has for it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+def bad_signature(message: str) -> AwsError:
+    """The code that AWS has for everything wrong with signature, scope and clock."""
+    return AwsError("InvalidSignatureException", message)
+
+
+@dataclass
+class Call:
+    """One call. `status` is 0 until it is answered, and stays 0 for a hang or a reset."""
+
+    time: float  # of time.monotonic()
+    error: str | None = None  # the code that the call was refused with, by the checks or by a fault
+    token: str | None = field(default=None, repr=False)  # the authorizationToken that was sent
+    record: Record | None = field(default=None, repr=False)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return self.record.status if self.record else 0
+
+
+class Ecr(Double):
+    """The ECR API of one region, or ECR Public's. Every attribute may be changed at any time."""
+
+    def __init__(
+        self, *, port: int = 0, tls: Tls | None = None, region: str = "eu-west-1", public: bool = False
+    ) -> None:
+        super().__init__(port=port, tls=tls)
+        self.region = "us-east-1" if public else region
+        self.public = public
+        self.access_key = "AKIAEATRTEST00000001"
+        self.secret_key = base64.b64encode(secrets.token_bytes(30)).decode()
+        self.session_token: str | None = None  # expected exactly when set
+        self.lifetime = 43200.0  # of a token, in seconds
+        self.proxy_endpoint = f"https://123456789012.dkr.ecr.{region}.amazonaws.com"
+        self.fault: Fault | None = None
+        self.calls: list[Call] = []
+        self.tokens: list[str] = []  # every token that was sent, good or bad
+        self.last_token: str | None = None  # the last one that is good
+        self._lock = threading.Lock()
+
+    @property
+    def service(self) -> str:
+        """The service's name in the credential scope."""
+        return "ecr-public" if self.public else "ecr"
+
+    def answer(self, handler: Handler) -> None:
+        """Verifies a request, then plays the fault or sends a token."""
+        call = Call(time.monotonic(), record=handler.record)
+        with self._lock:
+            self.calls.append(call)
+            number = len(self.calls)
+        try:
+            self._verify(handler.record)
+        except AwsError as error:
+            self.refuse(handler, error.code, error.message)
+            return
+        fault = self.fault
+        if fault is None or fault(handler, number) is False:
+            self.send_token(handler, good=handler.edit is None and handler.truncate is None)
+
+    def refuse(self, handler: Handler, code: str, message: str, status: int = 400) -> None:
+        """Sends an error."""
+        self._call(handler).error = code
+        self._reply(handler, status, json.dumps({"__type": code, "message": message}))
+
+    def send_token(
+        self,
+        handler: Handler,
+        *,
+        expires_at: str | None = None,
+        token: str | None = None,
+        good: bool | None = None,
+    ) -> None:
+        """Sends a token; `expires_at` is raw JSON. What is given makes it a bad one, unless `good`."""
+        if good is None:
+            good = expires_at is None and token is None
+        token = token or base64.b64encode(b"AWS:" + secrets.token_urlsafe(1800).encode()).decode()
+        expires_at = expires_at or f"{self.now() + self.lifetime:.3f}"
+        data = {"authorizationToken": token, "expiresAt": "EXPIRES_AT"}
+        if not self.public:
+            data["proxyEndpoint"] = self.proxy_endpoint
+        body = {"authorizationData": data if self.public else [data]}
+        text = json.dumps(handler.edit(body) if handler.edit else body, separators=(",", ":"))
+        with self._lock:
+            self.tokens.append(token)
+            self.last_token = token if good else self.last_token
+        self._call(handler).token = token
+        self._reply(handler, 200, text.replace('"EXPIRES_AT"', expires_at))
+
+    def _call(self, handler: Handler) -> Call:
+        return next(call for call in reversed(self.calls) if call.record is handler.record)
+
+    def _reply(self, handler: Handler, status: int, body: str) -> None:
+        handler.reply(status, body, CONTENT_TYPE, {"x-amzn-RequestId": secrets.token_hex(16)})
+
+    def _verify(self, record: Record) -> None:
+        """Raises AwsError unless the request is exactly what ECR wants from these credentials now."""
+        headers = record.headers
+        twice = [name for name, n in collections.Counter(map(str.lower, headers.keys())).items() if n > 1]
+        if twice:
+            raise AwsError("ValidationException", f"these headers come more than once: {', '.join(twice)}")
+        target = PUBLIC_TARGET if self.public else PRIVATE_TARGET
+        if record.method != "POST" or record.target != "/" or headers.get("X-Amz-Target") != target:
+            raise AwsError("UnknownOperationException", "")
+        if headers.get("Content-Type") != CONTENT_TYPE:
+            raise AwsError("SerializationException", f"Content-Type is {headers.get('Content-Type')}")
+        if "Authorization" not in headers:
+            raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
+        match = AUTHORIZATION.fullmatch(headers["Authorization"])
+        if match is None:
+            raise AwsError("IncompleteSignatureException", "the Authorization header is malformed")
+        key, date, region, service, names, signature = match.groups()
+        if (key, headers.get("X-Amz-Security-Token")) != (self.access_key, self.session_token):
+            text = "The security token included in the request is invalid."
+            raise AwsError("UnrecognizedClientException", text)
+        self._verify_date(headers.get("X-Amz-Date", ""), date)
+        if region != self.region:
+            raise bad_signature("Credential should be scoped to a valid region. ")
+        if service != self.service:
+            raise bad_signature(f"Credential should be scoped to correct service: '{self.service}'. ")
+        needed = ["content-type", "host", "x-amz-date", "x-amz-target"]
+        needed += ["x-amz-security-token"] if self.session_token else []
+        for name in needed:
+            if name not in names.split(";"):
+                raise bad_signature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization header")
+        if not hmac.compare_digest(self._signature(record, names.split(";"), region, service), signature):
+            raise bad_signature(
+                "The request signature we calculated does not match the signature you provided. Check your"
+                " AWS Secret Access Key and signing method. Consult the service documentation for details."
+            )
+        try:
+            body = json.loads(record.body)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise AwsError("SerializationException", "the body is not a JSON object")
+
+    def _verify_date(self, stamp: str, scope_date: str) -> None:
+        if re.fullmatch(r"\d{8}T\d{6}Z", stamp) is None:
+            raise AwsError(
+                "IncompleteSignatureException", f"Date must be in ISO-8601 basic format: '{stamp}'"
+            )
+        if stamp[:8] != scope_date:
+            raise bad_signature(f"Date in Credential scope does not match: '{scope_date}' != '{stamp[:8]}'")
+        signed, now = calendar.timegm(time.strptime(stamp, ISO_BASIC)), self.now()
+        if signed < now - SKEW:
+            limit = f"{_iso(now - SKEW)} ({_iso(now)} - 5 min.)"
+            raise bad_signature(f"Signature expired: {stamp} is now earlier than {limit}")
+        if signed > now + SKEW:
+            limit = f"{_iso(now + SKEW)} ({_iso(now)} + 5 min.)"
+            raise bad_signature(f"Signature not yet current: {stamp} is still later than {limit}")
+
+    def _signature(self, record: Record, signed: list[str], region: str, service: str) -> str:
+        """What botocore calculates for this request and our secret."""
+        request = AWSRequest("POST", f"https://{record.headers.get('Host')}/", data=record.body)
+        for name in signed:
+            if name in record.headers:
+                request.headers[name] = record.headers[name]
+        request.context["timestamp"] = record.headers["X-Amz-Date"]
+        auth = SigV4Auth(Credentials(self.access_key, self.secret_key), service, region)
+        return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
+
+
+def _iso(when: float) -> str:
+    return time.strftime(ISO_BASIC, time.gmtime(when))
+
+
+def main() -> None:
+    """Serves until interrupted; prints what belongs into eatr.conf."""
+    parser = argparse.ArgumentParser(
+        description="A stand-in for ECR; only what is signed rightly gets a token."
+    )
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--region", default="eu-west-1")
+    parser.add_argument("--lifetime", type=float, default=43200, help="of a token, in seconds")
+    parser.add_argument(
+        "--fault", help="the name of a fault in faults.py that needs no argument, such as 'hang'"
+    )
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves nothing behind either
+    with Ecr(port=options.port, region=options.region) as ecr:
+        ecr.lifetime = options.lifetime
+        ecr.fault = getattr(faults, options.fault)() if options.fault else None
+        print(f"[aws]\nregion = {ecr.region}\naws_access_key_id = {ecr.access_key}")
+        print(f"aws_secret_access_key = {ecr.secret_key}\nendpoint_url = {ecr.url}", flush=True)
+        seen = 0
+        try:
+            while True:
+                time.sleep(0.2)
+                for call in ecr.calls[seen:]:
+                    print(f"# call {seen + 1}: {call.status} {call.error or 'a token'}", flush=True)
+                    seen += 1
+        except KeyboardInterrupt:
+            pass
+
+
+if __name__ == "__main__":
+    main()
