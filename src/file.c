@@ -46,7 +46,7 @@ static int read_fd(int fd, Buf *b)
 int file_read(const char *path, Buf *b)
 {
         _cleanup_close_ int fd = -1;
-        bool empty;
+        bool empty = false;
         int r;
 
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

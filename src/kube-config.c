@@ -352,7 +352,8 @@ static int make_config(KubeFiles *f, const char *context, KubeConfig **ret)
 static int finish(const KubeFiles *f, int r, KubeConfigError *error)
 {
         if (r < 0)
-                (void) strcpy(error->text, r == -ENOMEM ? "out of memory" : f->error);
+                (void) snprintf(error->text, sizeof(error->text), "%s",
+                                r == -ENOMEM ? "out of memory" : f->error);
         return r;
 }
 

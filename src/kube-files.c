@@ -91,9 +91,12 @@ int kube_files_string(const KubeEntry *e, const char *field, const char **ret)
 {
         const cJSON *j = kube_yaml_get(e->fields, field);
 
-        if (is_set(j) && !cJSON_IsString(j))
+        *ret = NULL;
+        if (!is_set(j))
+                return 0;
+        if (!cJSON_IsString(j))
                 return kube_files_fail(e, -EINVAL, "%s is not text", field);
-        *ret = is_set(j) ? j->valuestring : NULL;
+        *ret = j->valuestring;
         return 0;
 }
 
@@ -409,7 +412,7 @@ int kube_files_context(KubeFiles *f, const char *name, KubeEntry *ret)
 
 int kube_files_follow(const KubeEntry *context, const KubeKind *kind, KubeEntry *ret)
 {
-        const char *name;
+        const char *name = NULL;
         int r;
 
         r = kube_files_string(context, kind->name, &name);

@@ -75,7 +75,7 @@ static int _printf_(4, 5) fail_at(Builder *b, const yaml_mark_t *mark, int error
 static int parser_failed(Builder *b)
 {
         const yaml_parser_t *p = &b->parser;
-        const char *problem = p->problem ? p->problem : "it is no YAML";
+        const char *problem = p->problem ? p->problem : "it is not YAML";
         size_t at = p->problem_mark.index;
 
         if (p->error == YAML_MEMORY_ERROR)
@@ -99,8 +99,7 @@ static int charge(Builder *b, const yaml_mark_t *mark, size_t bytes, unsigned de
         if (depth > KUBE_YAML_DEPTH_MAX)
                 return fail_at(b, mark, -EMSGSIZE, "it is nested more than %u deep", KUBE_YAML_DEPTH_MAX);
         if (b->memory > KUBE_YAML_MEMORY_MAX)
-                return fail_at(b, mark, -EMSGSIZE,
-                               "it is too large once its aliases are expanded (more than %u MiB)",
+                return fail_at(b, mark, -EMSGSIZE, "it takes more than %u MiB, with its aliases expanded",
                                KUBE_YAML_MEMORY_MAX >> 20);
         return 0;
 }
@@ -351,7 +350,7 @@ static void note_json_error(const char *text, size_t size, KubeYamlError *error)
                 column = *p == '\n' ? 1 : column + 1;
                 line += *p == '\n';
         }
-        (void) fail(error, 0, "no JSON from line %zu, column %zu on; as YAML, ", line, column);
+        (void) fail(error, 0, "not JSON from line %zu, column %zu on; as YAML, ", line, column);
 }
 
 static int parse(const char *text, size_t size, cJSON **ret, KubeYamlError *error)
@@ -361,8 +360,7 @@ static int parse(const char *text, size_t size, cJSON **ret, KubeYamlError *erro
         if (!starts_as_json(text, size))
                 return parse_yaml(text, size, ret, error);
         if (json_memory(text, size) > KUBE_YAML_MEMORY_MAX)
-                return fail(error, -EMSGSIZE, "there are too many values in it (more than %u MiB)",
-                            KUBE_YAML_MEMORY_MAX >> 20);
+                return fail(error, -EMSGSIZE, "it takes more than %u MiB", KUBE_YAML_MEMORY_MAX >> 20);
         r = json_parse(text, size, size, ret);
         if (r != -EINVAL)
                 return r;

@@ -1,0 +1,1228 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "kube-config.h"
+
+#include "buf.h"
+#include "json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define NOBODY 65534
+#define SECRET "s3cr3t"
+
+#define CA "-----BEGIN CERTIFICATE-----\nZmFrZSBjYQ==\n-----END CERTIFICATE-----\n"
+#define CA_DATA                                                                                             \
+        "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClptRnJaU0JqWVE9PQotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg=="
+#define CERT "-----BEGIN CERTIFICATE-----\nZmFrZSBjbGllbnQ=\n-----END CERTIFICATE-----\n"
+#define CERT_DATA                                                                                           \
+        "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClptRnJaU0JqYkdsbGJuUT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
+#define KEY "-----BEGIN EC PRIVATE KEY-----\nZmFrZSBrZXk=\n-----END EC PRIVATE KEY-----\n"
+#define KEY_DATA                                                                                            \
+        "LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tClptRnJaU0JyWlhrPQotLS0tLUVORCBFQyBQUklWQVRFIEtFWS0tLS0tC" \
+        "g=="
+#define LOCKED_KEY_DATA                                                                                     \
+        "LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFURSBLRVktLS0tLQpabUZyWlE9PQotLS0tLUVORCBFTkNSWVBURUQgUFJJVkFUR" \
+        "SBLRVktLS0tLQo="
+
+#define CONTEXT "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+#define CONFIG(cluster, user)                                                                               \
+        CONTEXT "clusters: [{name: k, cluster: " cluster "}]\nusers: [{name: u, user: " user "}]\n"
+#define SERVER "{server: 'https://k:6443'}"
+#define USER "{token: " SECRET "}"
+#define CLIENT_DATA "client-certificate-data: " CERT_DATA ", client-key-data: " KEY_DATA
+
+static char directory[] = "/tmp/test-kube-config-XXXXXX";
+
+static int set_up(void **state)
+{
+        json_setup();
+        return mkdtemp(directory) && chmod(directory, 0755) == 0 && chdir(directory) == 0 ? 0 : -1;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+        return remove(path);
+}
+
+static int tear_down(void **state)
+{
+        return chdir("/") == 0 && nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : -1;
+}
+
+/* The tests stand in their own directory. */
+static void write_file(const char *name, const char *text)
+{
+        FILE *f = fopen(name, "we");
+
+        assert_non_null(f);
+        assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+        assert_int_equal(fclose(f), 0);
+}
+
+static KubeConfig *parsed_sized(const char *text, size_t size, const char *context)
+{
+        KubeConfigError error = { "" };
+        KubeConfig *c = NULL;
+
+        if (kube_config_parse(text, size, "/d/f", directory, context, &c, &error) < 0)
+                fail_msg("refused: %s\n%s", error.text, text);
+        assert_string_equal(error.text, "");
+        return c;
+}
+
+static KubeConfig *parsed(const char *text)
+{
+        return parsed_sized(text, strlen(text), NULL);
+}
+
+static void check_refused_sized(const char *text, size_t size, const char *context, int expected,
+                                const char *message)
+{
+        KubeConfig *c = NULL;
+        KubeConfigError error;
+        int r;
+
+        memset(&error, 'x', sizeof(error));
+        r = kube_config_parse(text, size, "/d/f", directory, context, &c, &error);
+        if (r >= 0)
+                fail_msg("not refused: %s", text);
+        assert_string_equal(error.text, message);
+        assert_int_equal(r, expected);
+        assert_null(c);
+        assert_null(strstr(error.text, SECRET));
+}
+
+static void check_refused(const char *text, int expected, const char *message)
+{
+        check_refused_sized(text, strlen(text), NULL, expected, message);
+}
+
+static KubeConfig *loaded(const char *path, const char *list, const char *home, const char *context)
+{
+        KubeConfigError error = { "" };
+        KubeConfig *c = NULL;
+
+        if (kube_config_load(path, list, home, context, &c, &error) < 0)
+                fail_msg("refused: %s", error.text);
+        assert_string_equal(error.text, "");
+        return c;
+}
+
+static void check_load_refused(const char *path, const char *list, const char *home, const char *context,
+                               int expected, const char *message)
+{
+        KubeConfigError error = { "" };
+        KubeConfig *c = NULL;
+        int r;
+
+        r = kube_config_load(path, list, home, context, &c, &error);
+        assert_string_equal(error.text, message);
+        assert_int_equal(r, expected);
+        assert_null(c);
+}
+
+static void check_string(const char *value, const char *expected)
+{
+        if (!expected)
+                assert_null(value);
+        else {
+                assert_non_null(value);
+                assert_string_equal(value, expected);
+        }
+}
+
+typedef struct Refusal {
+        const char *text;
+        int error;
+        const char *message;
+} Refusal;
+
+static void check_refusals(const Refusal *refusals, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                check_refused(refusals[i].text, refusals[i].error, refusals[i].message);
+}
+
+/* Kubeconfigs as they are found. */
+
+static void test_kubeadm(void **state)
+{
+        static const char text[] = "apiVersion: v1\n"
+                                   "clusters:\n"
+                                   "- cluster:\n"
+                                   "    certificate-authority-data: " CA_DATA "\n"
+                                   "    server: https://10.0.0.10:6443\n"
+                                   "  name: kubernetes\n"
+                                   "contexts:\n"
+                                   "- context:\n"
+                                   "    cluster: kubernetes\n"
+                                   "    user: kubernetes-admin\n"
+                                   "  name: kubernetes-admin@kubernetes\n"
+                                   "current-context: kubernetes-admin@kubernetes\n"
+                                   "kind: Config\n"
+                                   "preferences: {}\n"
+                                   "users:\n"
+                                   "- name: kubernetes-admin\n"
+                                   "  user:\n"
+                                   "    client-certificate-data: " CERT_DATA "\n"
+                                   "    client-key-data: " KEY_DATA "\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+        check_string(c->context, "kubernetes-admin@kubernetes");
+        check_string(c->server, "https://10.0.0.10:6443");
+        check_string(c->ca, CA);
+        check_string(c->client_certificate, CERT);
+        check_string(c->client_key, KEY);
+        check_string(c->token, NULL);
+        check_string(c->token_file, NULL);
+        check_string(c->tls_server_name, NULL);
+        assert_false(c->insecure_skip_tls_verify);
+}
+
+static void test_k3s_data(void **state)
+{
+        static const char text[] = "apiVersion: v1\n"
+                                   "clusters:\n"
+                                   "- cluster:\n"
+                                   "    certificate-authority-data: " CA_DATA "\n"
+                                   "    server: https://127.0.0.1:6443\n"
+                                   "  name: default\n"
+                                   "contexts:\n"
+                                   "- context: {cluster: default, user: default}\n"
+                                   "  name: default\n"
+                                   "current-context: default\n"
+                                   "kind: Config\n"
+                                   "users:\n"
+                                   "- name: default\n"
+                                   "  user:\n"
+                                   "    client-certificate-data: " CERT_DATA "\n"
+                                   "    client-key-data: " KEY_DATA "\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+        check_string(c->context, "default");
+        check_string(c->server, "https://127.0.0.1:6443");
+        check_string(c->client_certificate, CERT);
+}
+
+/* cred/admin.kubeconfig: paths instead of data. */
+static void test_k3s_files(void **state)
+{
+        static const char text[] =
+                "apiVersion: v1\n"
+                "clusters:\n"
+                "- cluster: {server: \"https://127.0.0.1:6444\", certificate-authority: tls/ca.crt}\n"
+                "  name: local\n"
+                "contexts:\n"
+                "- context: {cluster: local, namespace: default, user: user}\n"
+                "  name: Default\n"
+                "current-context: Default\n"
+                "kind: Config\n"
+                "users:\n"
+                "- name: user\n"
+                "  user: {client-certificate: ./tls/admin.crt, client-key: tls/../tls/admin.key}\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = NULL;
+
+        assert_int_equal(mkdir("tls", 0700), 0);
+        write_file("tls/ca.crt", CA CA);
+        write_file("tls/admin.crt", CERT);
+        write_file("tls/admin.key", KEY);
+        c = parsed(text);
+        check_string(c->ca, CA CA);
+        check_string(c->client_certificate, CERT);
+        check_string(c->client_key, KEY);
+}
+
+static void test_aks(void **state)
+{
+        static const char text[] = "apiVersion: v1\n"
+                                   "clusters:\n"
+                                   "- cluster:\n"
+                                   "    certificate-authority-data: " CA_DATA "\n"
+                                   "    server: https://x-1a2b.hcp.westeurope.azmk8s.io:443\n"
+                                   "  name: x\n"
+                                   "contexts:\n"
+                                   "- context:\n"
+                                   "    cluster: x\n"
+                                   "    user: clusterAdmin_g_x\n"
+                                   "  name: x-admin\n"
+                                   "current-context: x-admin\n"
+                                   "kind: Config\n"
+                                   "preferences: {}\n"
+                                   "users:\n"
+                                   "- name: clusterAdmin_g_x\n"
+                                   "  user:\n"
+                                   "    client-certificate-data: " CERT_DATA "\n"
+                                   "    client-key-data: " KEY_DATA "\n"
+                                   "    token: 0123456789abcdef\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+        check_string(c->server, "https://x-1a2b.hcp.westeurope.azmk8s.io:443");
+        check_string(c->client_certificate, CERT);
+        check_string(c->client_key, KEY);
+        check_string(c->token, "0123456789abcdef");
+}
+
+static void test_rancher(void **state)
+{
+        static const char text[] =
+                "apiVersion: v1\n"
+                "kind: Config\n"
+                "clusters:\n"
+                "- name: \"prod\"\n"
+                "  cluster:\n"
+                "    server: \"https://rancher.example.com/k8s/clusters/c-m-abcd\"\n"
+                "- name: \"prod-node\"\n"
+                "  cluster:\n"
+                "    server: \"https://10.1.1.1:6443\"\n"
+                "    certificate-authority-data: \"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClptRnJaU0JqWVE9P\\\n"
+                "      Qo=\"\n"
+                "users:\n"
+                "- name: \"prod\"\n"
+                "  user:\n"
+                "    token: \"kubeconfig-u-abcde:fghij\"\n"
+                "contexts:\n"
+                "- name: \"prod\"\n"
+                "  context:\n"
+                "    user: \"prod\"\n"
+                "    cluster: \"prod\"\n"
+                "- name: \"prod-node\"\n"
+                "  context:\n"
+                "    user: \"prod\"\n"
+                "    cluster: \"prod-node\"\n"
+                "current-context: \"prod\"\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+        _cleanup_(kube_config_freep) KubeConfig *node = parsed_sized(text, strlen(text), "prod-node");
+
+        check_string(c->server, "https://rancher.example.com/k8s/clusters/c-m-abcd");
+        check_string(c->ca, NULL);
+        check_string(c->token, "kubeconfig-u-abcde:fghij");
+        check_string(node->context, "prod-node");
+        check_string(node->server, "https://10.1.1.1:6443");
+        check_string(node->ca, "-----BEGIN CERTIFICATE-----\nZmFrZSBjYQ==\n");
+}
+
+static void test_eks(void **state)
+{
+        static const char text[] = "apiVersion: v1\n"
+                                   "clusters:\n"
+                                   "- cluster:\n"
+                                   "    certificate-authority-data: " CA_DATA "\n"
+                                   "    server: https://0123.gr7.eu-central-1.eks.amazonaws.com\n"
+                                   "  name: arn:aws:eks:eu-central-1:111122223333:cluster/prod\n"
+                                   "contexts:\n"
+                                   "- context:\n"
+                                   "    cluster: arn:aws:eks:eu-central-1:111122223333:cluster/prod\n"
+                                   "    user: arn:aws:eks:eu-central-1:111122223333:cluster/prod\n"
+                                   "  name: arn:aws:eks:eu-central-1:111122223333:cluster/prod\n"
+                                   "current-context: arn:aws:eks:eu-central-1:111122223333:cluster/prod\n"
+                                   "kind: Config\n"
+                                   "preferences: {}\n"
+                                   "users:\n"
+                                   "- name: arn:aws:eks:eu-central-1:111122223333:cluster/prod\n"
+                                   "  user:\n"
+                                   "    exec:\n"
+                                   "      apiVersion: client.authentication.k8s.io/v1beta1\n"
+                                   "      args: [--region, eu-central-1, eks, get-token, --cluster-name, "
+                                   "prod, --output, json]\n"
+                                   "      command: aws\n";
+
+        check_refused(text, -EOPNOTSUPP,
+                      "/d/f: user \"arn:aws:eks:eu-central-1:111122223333:cluster/prod\": eatr cannot do "
+                      "exec yet; "
+                      "use a client certificate, a token or a tokenFile instead");
+}
+
+static void test_json(void **state)
+{
+        /* Tabs and \/ are what libyaml does not take. */
+        static const char text[] =
+                "\n{\t\"kind\": \"Config\", \"apiVersion\": \"v1\",\n"
+                "\t\"clusters\": [{\"name\": \"k\", \"cluster\": {\"server\": \"https:\\/\\/k:6443\",\n"
+                "\t\t\"insecure-skip-tls-verify\": true, \"extensions\": [{\"name\": \"x\", \"n\": "
+                "1.5}]}}],\n"
+                "\t\"users\": [{\"name\": \"u\", \"user\": {\"token\": \"t\\u0041\", \"client-key\": "
+                "null}}],\n"
+                "\t\"contexts\": [{\"name\": \"c\", \"context\": {\"cluster\": \"k\", \"user\": \"u\"}}],\n"
+                "\t\"current-context\": \"c\"\n}\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+        check_string(c->server, "https://k:6443");
+        check_string(c->token, "tA");
+        assert_true(c->insecure_skip_tls_verify);
+}
+
+static void test_json_types(void **state)
+{
+        check_refused("{\"contexts\": 3}", -EINVAL, "/d/f: contexts is not a list");
+        check_refused("{\"contexts\": [{\"name\": 3}]}", -EINVAL, "/d/f: entry 1 of contexts has no name");
+        check_refused("{\"current-context\": true, \"contexts\": [{\"name\": \"c\"}]}", -EINVAL,
+                      "/d/f: current-context is not text");
+        check_refused("{\"contexts\": [{\"name\": \"c\", \"context\": {\"cluster\": 3}}], "
+                      "\"current-context\": \"c\"}",
+                      -EINVAL, "/d/f: context \"c\": cluster is not text");
+        check_refused("{\"clusters\": [{\"name\": \"k\", \"cluster\": {\"insecure-skip-tls-verify\": 1}}], "
+                      "\"contexts\": "
+                      "[{\"name\": \"c\", \"context\": {\"cluster\": \"k\"}}], \"current-context\": \"c\"}",
+                      -EINVAL, "/d/f: cluster \"k\": insecure-skip-tls-verify is neither true nor false");
+}
+
+/* YAML in braces looks like JSON at first. */
+static void test_flow_yaml(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed("{current-context: c, contexts: [{name: c, context: {cluster: k}}],\n"
+                       "clusters: [{name: k, cluster: {server: 'https://k'}}]}\n");
+
+        check_string(c->server, "https://k");
+        check_string(c->token, NULL);
+        check_refused("{\"contexts\": [],\n \"users\" []}", -EINVAL,
+                      "/d/f: not JSON from line 2, column 10 on; as YAML, line 2, column 10: did not find "
+                      "expected ',' "
+                      "or '}'");
+}
+
+/* What YAML leaves to the reader. */
+
+static void test_only_first_document(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed("%YAML 1.1\n---\n" CONFIG(SERVER, USER) "---\ncurrent-context: d\n--- [\n");
+
+        check_string(c->context, "c");
+}
+
+static void test_bom_and_crlf(void **state)
+{
+        static const char text[] = "\xef\xbb\xbf"
+                                   "current-context: c\r\ncontexts: [{name: c, context: {cluster: k}}]\r\n"
+                                   "clusters: [{name: k, cluster: {server: 'https://k'}}]\r\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+        check_string(c->server, "https://k");
+}
+
+static void test_null_is_unset(void **state)
+{
+        static const char *const nulls[] = { "null", "Null", "NULL", "~", "", "''", "[]", "{}" };
+
+        for (size_t i = 0; i < ELEMENTSOF(nulls); i++) {
+                _cleanup_free_ char *text = str_printf(
+                        CONTEXT
+                        "clusters:\n- name: k\n  cluster:\n    server: https://k\n    proxy-url: %1$s\n"
+                        "    certificate-authority: %1$s\n    certificate-authority-data: %1$s\n"
+                        "    insecure-skip-tls-verify: %1$s\n    tls-server-name: %1$s\n"
+                        "users:\n- name: u\n  user:\n    token: %1$s\n    tokenFile: %1$s\n    exec: %1$s\n"
+                        "    username: %1$s\n    password: %1$s\n    as: %1$s\n    as-groups: %1$s\n"
+                        "    client-key: %1$s\n    client-certificate-data: %1$s\npreferences: %1$s\n"
+                        "apiVersion: %1$s\nkind: %1$s\n",
+                        nulls[i]);
+                _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+                check_string(c->server, "https://k");
+                check_string(c->ca, NULL);
+                check_string(c->token, NULL);
+                check_string(c->token_file, NULL);
+                check_string(c->tls_server_name, NULL);
+                assert_false(c->insecure_skip_tls_verify);
+        }
+}
+
+/* Quoted, it is a name as any other. */
+static void test_quoted_null_is_text(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(CONFIG(SERVER, "{token: 'null'}"));
+
+        check_string(c->token, "null");
+}
+
+static void test_booleans(void **state)
+{
+        static const struct {
+                const char *text;
+                bool value;
+        } booleans[] = {
+                { "true", true }, { "True", true }, { "TRUE", true },   { "yes", true },
+                { "on", true },   { "y", true },    { "'true'", true }, { "false", false },
+                { "no", false },  { "Off", false }, { "n", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(booleans); i++) {
+                _cleanup_free_ char *text =
+                        str_printf(CONFIG("{server: 'https://k', insecure-skip-tls-verify: %s}", USER),
+                                   booleans[i].text);
+                _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+                assert_int_equal(c->insecure_skip_tls_verify, booleans[i].value);
+        }
+        check_refused(CONFIG("{server: 'https://k', insecure-skip-tls-verify: 1}", USER), -EINVAL,
+                      "/d/f: cluster \"k\": insecure-skip-tls-verify is neither true nor false");
+}
+
+/* As kubectl takes them. */
+static void test_aliases_and_merge_keys(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed("x-base: &base {server: 'https://base', tls-server-name: base}\n"
+                       "x-more: &more {tls-server-name: more, insecure-skip-tls-verify: yes}\n"
+                       "x-user: &user\n  token: abc\n" CONTEXT
+                       "clusters: [{name: k, cluster: {<<: [*base, *more], server: 'https://k'}}]\n"
+                       "users:\n- name: u\n  user: *user\n");
+
+        check_string(c->server, "https://k");
+        check_string(c->tls_server_name, "base");
+        check_string(c->token, "abc");
+        assert_true(c->insecure_skip_tls_verify);
+}
+
+static void test_last_of_repeated_keys(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed(CONFIG("{server: 'https://k1', server: 'https://k2'}", USER));
+
+        check_string(c->server, "https://k2");
+}
+
+static void test_data_with_line_breaks(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed(CONTEXT
+                       "clusters:\n- name: k\n  cluster:\n    server: https://k\n    "
+                       "certificate-authority-data: |\n"
+                       "      LS0tLS1CRUdJTiBDRVJUSUZJ\r\n      Q0FURS0tLS0tClptRnJaU0Jq\n      WVE9PQo=\n\n"
+                       "users: [{name: u, user: " USER "}]\n");
+
+        check_string(c->ca, "-----BEGIN CERTIFICATE-----\nZmFrZSBjYQ==\n");
+}
+
+static void test_bad_yaml(void **state)
+{
+        static const Refusal refusals[] = {
+                { "contexts:\n\t- name: c\n", -EINVAL,
+                  "/d/f: line 2, column 1: found character that cannot start any token (YAML is not "
+                  "indented with tabs)" },
+                { "a: b: c\n", -EINVAL,
+                  "/d/f: line 1, column 5: mapping values are not allowed in this context" },
+                { "contexts:\n- name: c\n context: {}\n", -EINVAL,
+                  "/d/f: line 3, column 2: did not find expected key" },
+                { "a: \"b\n", -EINVAL, "/d/f: line 2, column 1: found unexpected end of stream" },
+                { "a: [b\n", -EINVAL, "/d/f: line 2, column 1: did not find expected ',' or ']'" },
+                { "a: b\n]\n", -EINVAL, "/d/f: line 2, column 1: did not find expected key" },
+                { "{} x\n", -EINVAL, "/d/f: line 1, column 4: did not find expected <document start>" },
+                { "a: \xff\n", -EINVAL, "/d/f: byte 4: invalid leading UTF-8 octet" },
+                { "a: \x01\n", -EINVAL, "/d/f: byte 4: control characters are not allowed" },
+                { "a: \"x\\0y\"\n", -EINVAL,
+                  "/d/f: line 1, column 4: there is a NUL character in the text" },
+                { "a: *b\n", -EINVAL, "/d/f: line 1, column 4: the alias *b has no anchor before it" },
+                { "a: &b [*b]\n", -EINVAL, "/d/f: line 1, column 8: the alias *b has no anchor before it" },
+                { "? [a]\n: b\n", -EINVAL, "/d/f: line 1, column 3: the key is not plain text" },
+                { "a\n", -EINVAL, "/d/f is not a kubeconfig: there are no fields in it" },
+                { "- a\n", -EINVAL, "/d/f is not a kubeconfig: there are no fields in it" },
+                { "apiVersion: v1\nkind: Secret\n", -EINVAL,
+                  "/d/f is not a kubeconfig: its kind is not Config" },
+                { "apiVersion: v2\n", -EINVAL, "/d/f is not a kubeconfig: its apiVersion is not v1" },
+        };
+
+        check_refusals(refusals, ELEMENTSOF(refusals));
+}
+
+static void test_nul_bytes(void **state)
+{
+        static const char text[] = "a: b\0c\n";
+
+        check_refused_sized(text, sizeof(text) - 1, NULL, -EINVAL,
+                            "/d/f: byte 5: control characters are not allowed");
+}
+
+/* Caps. */
+
+/* Within a second of CPU time: the machine may be busy. */
+static void check_quick(clock_t start)
+{
+        assert_true(clock() - start < CLOCKS_PER_SEC);
+}
+
+/* Where exactly it is too much depends on the size of a pointer. */
+static void check_too_large(const Buf *b)
+{
+        clock_t start = clock();
+        KubeConfigError error;
+        KubeConfig *c;
+
+        assert_int_equal(kube_config_parse(b->data, b->size, "/d/f", "/d", NULL, &c, &error), -EMSGSIZE);
+        assert_non_null(startswith(error.text, "/d/f: line "));
+        assert_non_null(strstr(error.text, ": it takes more than 32 MiB, with its aliases expanded"));
+        check_quick(start);
+}
+
+static void test_alias_bomb(void **state)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(4096);
+
+        assert_int_equal(buf_append_str(&b, "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"), 0);
+        for (int i = 1; i < 20; i++) {
+                assert_int_equal(buf_printf(&b, "a%d: &a%d [x", i, i), 0);
+                for (int j = 0; j < 9; j++)
+                        assert_int_equal(buf_printf(&b, ",*a%d", i - 1), 0);
+                assert_int_equal(buf_append_str(&b, "]\n"), 0);
+        }
+        check_too_large(&b);
+}
+
+/* Few values, but long ones. */
+static void test_alias_bomb_of_text(void **state)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(2U * 1024 * 1024);
+
+        assert_int_equal(buf_append_str(&b, "a: &a "), 0);
+        for (int i = 0; i < 65536; i++)
+                assert_int_equal(buf_append_str(&b, "0123456789abcdef"), 0);
+        assert_int_equal(buf_append_str(&b, "\nb: ["), 0);
+        for (int i = 0; i < 10000; i++)
+                assert_int_equal(buf_append_str(&b, "*a,"), 0);
+        assert_int_equal(buf_append_str(&b, "]\n"), 0);
+        check_too_large(&b);
+}
+
+/* No alias, but more values than there is a use for. */
+static void test_many_values(void **state)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(KUBE_CONFIG_SIZE_MAX);
+
+        for (int i = 0; i < 1000000; i++)
+                assert_int_equal(buf_append_str(&b, "- a\n"), 0);
+        check_too_large(&b);
+}
+
+static char *repeated(const char *s, size_t n)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(KUBE_CONFIG_SIZE_MAX);
+        char *text;
+
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(buf_append_str(&b, s), 0);
+        text = buf_steal(&b);
+        assert_non_null(text);
+        return text;
+}
+
+/* Each of these takes libyaml's own loader minutes or hundreds of MB. */
+static void test_caps(void **state)
+{
+        static const struct {
+                const char *piece;
+                size_t n;
+                const char *message;
+        } caps[] = {
+                { "[", 1000000, "/d/f: line 1, column 66: it is nested more than 64 deep" },
+                { "- ", 1000000, "/d/f: line 1, column 131: it is nested more than 64 deep" },
+                { "{a: ", 10000,
+                  "/d/f: not JSON from line 1, column 3 on; as YAML, line 1, column 258: it is nested more "
+                  "than 64 deep" },
+                { "{\"a\":", 2000,
+                  "/d/f: not JSON from line 1, column 5001 on; as YAML, line 1, column 322: it is nested "
+                  "more than 64 deep" },
+                { "- &a x\n", 500000, "/d/f: line 257, column 3: there are more than 256 anchors" },
+                { "{\"a\":[", 650000, "/d/f: it takes more than 32 MiB" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(caps); i++) {
+                _cleanup_free_ char *text = repeated(caps[i].piece, caps[i].n);
+                clock_t start = clock();
+
+                check_refused(text, -EMSGSIZE, caps[i].message);
+                check_quick(start);
+        }
+}
+
+/* A chain of aliases grows deep with little text. */
+static void test_deep_aliases(void **state)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(65536);
+
+        assert_int_equal(buf_append_str(&b, "a0: &a0 x\n"), 0);
+        for (int i = 1; i < 200; i++)
+                assert_int_equal(buf_printf(&b, "a%d: &a%d [*a%d]\n", i, i, i - 1), 0);
+        check_refused(b.data, -EMSGSIZE, "/d/f: line 65, column 12: it is nested more than 64 deep");
+}
+
+static void test_size(void **state)
+{
+        int fd;
+
+        /* Were it read, AddressSanitizer would say so. */
+        check_refused_sized("", KUBE_CONFIG_SIZE_MAX + 1, NULL, -EMSGSIZE, "/d/f: it is too large");
+        fd = open("large", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        assert_int_equal(ftruncate(fd, 10 * 1000 * 1000), 0);
+        assert_int_equal(close(fd), 0);
+        check_load_refused("large", NULL, NULL, NULL, -EMSGSIZE,
+                           "cannot read the kubeconfig large: it is too large");
+}
+
+/* Contexts, and what they name. */
+
+static void test_contexts_refused(void **state)
+{
+        static const Refusal refusals[] = {
+                { "", -EINVAL, "/d/f has no contexts" },
+                { "\n# nothing\n", -EINVAL, "/d/f has no contexts" },
+                { "---\n", -EINVAL, "/d/f has no contexts" },
+                { "null\n", -EINVAL, "/d/f has no contexts" },
+                { "{}", -EINVAL, "/d/f has no contexts" },
+                { "apiVersion: v1\nkind: Config\ncontexts: null\n", -EINVAL, "/d/f has no contexts" },
+                { "contexts: {name: c}\n", -EINVAL, "/d/f: contexts is not a list" },
+                { "clusters: k\n", -EINVAL, "/d/f: clusters is not a list" },
+                { "users: [{name: u}, {user: {}}]\n", -EINVAL, "/d/f: entry 2 of users has no name" },
+                { "users: [u]\n", -EINVAL, "/d/f: entry 1 of users has no name" },
+                { "users: [{name: u, user: x}]\n", -EINVAL, "/d/f: user \"u\" has no fields" },
+                { "clusters: [{name: a}, {name: b}, {name: a}]\n", -EINVAL,
+                  "/d/f: cluster \"a\" is there twice" },
+                { "users: [{name: a}, {name: a}]\n", -EINVAL, "/d/f: user \"a\" is there twice" },
+                { "contexts: [{name: a}, {name: a}]\n", -EINVAL, "/d/f: context \"a\" is there twice" },
+                { "contexts: [{name: a}, {name: b}]\n", -EINVAL,
+                  "/d/f has no current-context, and none was asked for; its contexts: \"a\", \"b\"" },
+                { "current-context: [a]\ncontexts: [{name: a}]\n", -EINVAL,
+                  "/d/f: current-context is not text" },
+                { "current-context: c\ncontexts: [{name: c}]\n", -EINVAL,
+                  "/d/f: context \"c\": it names no cluster" },
+                { CONTEXT, -EINVAL, "/d/f: context \"c\": there is no cluster \"k\"" },
+                { CONTEXT "clusters: [{name: k, cluster: " SERVER "}]", -EINVAL,
+                  "/d/f: context \"c\": there is no user \"u\"" },
+                { "current-context: \"a\\nb\"\ncontexts: [{name: \"\\e[2J\"}]\n", -EINVAL,
+                  "/d/f has no context \"a?b\"; its contexts: \"?[2J\"" },
+        };
+
+        check_refusals(refusals, ELEMENTSOF(refusals));
+}
+
+static void test_unknown_context(void **state)
+{
+        static const char ten[] =
+                "contexts: [{name: c0}, {name: c1}, {name: c2}, {name: c3}, {name: c4}, {name: c5}, "
+                "{name: c6}, {name: c7}, {name: c8}, {name: c9}";
+        _cleanup_free_ char *few = str_printf("%s]\n", ten),
+                            *many = str_printf("%s, {name: x}, {name: y}]\n", ten);
+
+        check_refused_sized(
+                few, strlen(few), "z", -EINVAL,
+                "/d/f has no context \"z\"; its contexts: \"c0\", \"c1\", \"c2\", \"c3\", \"c4\", \"c5\", "
+                "\"c6\", \"c7\", \"c8\", \"c9\"");
+        check_refused_sized(
+                many, strlen(many), "z", -EINVAL,
+                "/d/f has no context \"z\"; its contexts: \"c0\", \"c1\", \"c2\", \"c3\", \"c4\", \"c5\", "
+                "\"c6\", \"c7\", \"c8\", \"c9\" and 2 more");
+}
+
+/* As long an error as there can be is cut, not written beyond its end. */
+static void test_long_names(void **state)
+{
+        _cleanup_free_ char *name = repeated("n", 5000),
+                            *text = str_printf("contexts: [{name: %s}]\n", name);
+        KubeConfigError error;
+        KubeConfig *c;
+
+        assert_int_equal(kube_config_parse(text, strlen(text), "/d/f", "/d", name + 1, &c, &error), -EINVAL);
+        assert_int_equal(strlen(error.text), KUBE_CONFIG_ERROR_MAX - 1);
+}
+
+/* Servers. */
+
+static void test_servers(void **state)
+{
+        static const struct {
+                const char *server, *expected;
+        } servers[] = {
+                { "https://k", "https://k" },
+                { "https://k/", "https://k" },
+                { "HTTPS://K.example.COM:6443", "https://K.example.COM:6443" },
+                { "https://k:6443/k8s/clusters/c-x/", "https://k:6443/k8s/clusters/c-x" },
+                { "https://k:6443//", "https://k:6443" },
+                { "https://k/a/b?x=/1#f/", "https://k/a/b" },
+                { "https://k?x=1", "https://k" },
+                { "https://[2001:db8::1]:6443/a", "https://[2001:db8::1]:6443/a" },
+                { "https://[::1]", "https://[::1]" },
+                { "https://under_score-dash.:1", "https://under_score-dash.:1" },
+                { "http://localhost:8001", "http://localhost:8001" },
+                { "http://127.0.0.1:8001/a/", "http://127.0.0.1:8001/a" },
+                { "http://127.99.0.1", "http://127.99.0.1" },
+                { "http://[::1]:80", "http://[::1]:80" },
+                { "localhost:8080", "http://localhost:8080" },
+                { "127.0.0.1", "http://127.0.0.1" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(servers); i++) {
+                _cleanup_free_ char *text = str_printf(CONFIG("{server: '%s'}", USER), servers[i].server);
+                _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+                check_string(c->server, servers[i].expected);
+        }
+}
+
+#define PLAIN_HTTP "it is plain http, and eatr sends Secrets over https only (http is for loopback)"
+#define NO_SCHEME                                                                                           \
+        "without https:// and without a certificate authority it means plain http, and eatr sends "         \
+        "Secrets over https only"
+#define NO_HOST "it has no valid HOST or HOST:PORT"
+
+static void test_servers_refused(void **state)
+{
+        static const struct {
+                const char *server;
+                int error;
+                const char *reason;
+        } servers[] = {
+                { "http://k.example.com", -EINVAL, PLAIN_HTTP },
+                { "http://10.0.0.1:8080", -EINVAL, PLAIN_HTTP },
+                { "http://127.evil.com", -EINVAL, PLAIN_HTTP },
+                { "http://127.1", -EINVAL, PLAIN_HTTP },
+                { "http://localhost.evil.com", -EINVAL, PLAIN_HTTP },
+                { "http://[::2]", -EINVAL, PLAIN_HTTP },
+                { "http://[::ffff:1.2.3.4]", -EINVAL, PLAIN_HTTP },
+                { "k:6443", -EINVAL, NO_SCHEME },
+                { "ftp://k", -EINVAL, "it does not start with https://" },
+                { "httpsx://k", -EINVAL, "it does not start with https://" },
+                { "://k", -EINVAL, "it does not start with https://" },
+                { "https://", -EINVAL, NO_HOST },
+                { "https:///a", -EINVAL, NO_HOST },
+                { "https://:6443", -EINVAL, NO_HOST },
+                { "https://k:", -EINVAL, NO_HOST },
+                { "https://k:0", -EINVAL, NO_HOST },
+                { "https://k:65536", -EINVAL, NO_HOST },
+                { "https://k:6443x", -EINVAL, NO_HOST },
+                { "https://k:99999999999999999999", -EINVAL, NO_HOST },
+                { "https://[::1", -EINVAL, NO_HOST },
+                { "https://[k]", -EINVAL, NO_HOST },
+                { "https://[]", -EINVAL, NO_HOST },
+                { "https://[:::]", -EINVAL, NO_HOST },
+                { "https://::1", -EINVAL, NO_HOST },
+                { "https://k%20", -EINVAL, NO_HOST },
+                { "https://k/a b", -EINVAL, "there is a blank, a backslash or a control character in it" },
+                { "https://k\\@evil", -EINVAL,
+                  "there is a blank, a backslash or a control character in it" },
+                { "127.0.0.1:8080/a", -EINVAL, "a path needs https:// before the host" },
+                { "https://me:" SECRET "@k", -EOPNOTSUPP, "eatr cannot do a user name in it yet" },
+                { "https://me:" SECRET "/x@k", -EINVAL, NO_HOST },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(servers); i++) {
+                _cleanup_free_ char *text = str_printf(CONFIG("{server: '%s'}", USER), servers[i].server);
+                _cleanup_free_ char *message =
+                        str_printf("/d/f: cluster \"k\": server: %s", servers[i].reason);
+
+                check_refused(text, servers[i].error, message);
+        }
+        check_refused(CONFIG("{}", USER), -EINVAL, "/d/f: cluster \"k\": it has no server");
+        check_refused(CONFIG("{server: [x]}", USER), -EINVAL, "/d/f: cluster \"k\": server is not text");
+}
+
+/* Without a scheme, anything about TLS means https. */
+static void test_server_without_scheme(void **state)
+{
+        static const char *const texts[] = {
+                CONFIG("{server: 'k:6443', certificate-authority-data: " CA_DATA "}", USER),
+                CONFIG("{server: 'k:6443', insecure-skip-tls-verify: true}", USER),
+                CONFIG("{server: 'k:6443'}", "{" CLIENT_DATA "}"),
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                _cleanup_(kube_config_freep) KubeConfig *c = parsed(texts[i]);
+
+                check_string(c->server, "https://k:6443");
+        }
+}
+
+static void test_tls_server_name(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed(CONFIG("{server: 'https://k', tls-server-name: kubernetes.default}", USER));
+
+        check_string(c->tls_server_name, "kubernetes.default");
+        check_refused(CONFIG("{server: 'https://k', tls-server-name: a/b}", USER), -EINVAL,
+                      "/d/f: cluster \"k\": tls-server-name is not a host name");
+}
+
+/* Certificates and keys. */
+
+static void test_data_before_files(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(CONFIG(
+                "{server: 'https://k', certificate-authority: /nowhere, certificate-authority-data: " CA_DATA
+                "}",
+                "{client-certificate: /nowhere, client-key: /nowhere, " CLIENT_DATA "}"));
+
+        check_string(c->ca, CA);
+        check_string(c->client_certificate, CERT);
+        check_string(c->client_key, KEY);
+}
+
+static void test_certificates_refused(void **state)
+{
+        static const Refusal refusals[] = {
+                { CONFIG("{server: 'https://k', insecure-skip-tls-verify: true, "
+                         "certificate-authority-data: " CA_DATA "}",
+                         USER),
+                  -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority and insecure-skip-tls-verify exclude each "
+                  "other" },
+                { CONFIG("{server: 'https://k', certificate-authority-data: '%" SECRET "'}", USER), -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority-data is not base64" },
+                { CONFIG("{server: 'https://k', certificate-authority-data: 'AAA'}", USER), -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority-data is not base64" },
+                { CONFIG("{server: 'https://k', certificate-authority-data: 'AAAA'}", USER), -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority-data is not PEM: there is no \"-----BEGIN\" "
+                  "in it" },
+                { CONFIG("{server: 'https://k', certificate-authority-data: ' '}", USER), -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority-data is not PEM: there is no \"-----BEGIN\" "
+                  "in it" },
+                { CONFIG("{server: 'https://k', certificate-authority: /nowhere/ca}", USER), -ENOENT,
+                  "/d/f: cluster \"k\": certificate-authority: cannot read /nowhere/ca: No such file or "
+                  "directory" },
+                { CONFIG("{server: 'https://k', certificate-authority: /tmp}", USER), -EISDIR,
+                  "/d/f: cluster \"k\": certificate-authority: cannot read /tmp: Is a directory" },
+                { CONFIG("{server: 'https://k', certificate-authority: /dev/zero}", USER), -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority: cannot read /dev/zero: it is not a regular "
+                  "file" },
+                { CONFIG("{server: 'https://k', certificate-authority: /dev/null}", USER), -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority is not PEM: there is no \"-----BEGIN\" in "
+                  "it" },
+                { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA "}"), -EINVAL,
+                  "/d/f: user \"u\": there is a client-certificate, but no client-key" },
+                { CONFIG(SERVER, "{client-key-data: " KEY_DATA "}"), -EINVAL,
+                  "/d/f: user \"u\": there is a client-key, but no client-certificate" },
+                { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA ", client-key: /nowhere/key}"),
+                  -ENOENT,
+                  "/d/f: user \"u\": client-key: cannot read /nowhere/key: No such file or directory" },
+                { CONFIG(SERVER,
+                         "{client-certificate-data: " CERT_DATA ", client-key-data: " LOCKED_KEY_DATA "}"),
+                  -EINVAL, "/d/f: user \"u\": client-key-data needs a password; store it without one" },
+                { CONFIG(SERVER, "{client-certificate-data: [], client-key-data: [" SECRET "]}"), -EINVAL,
+                  "/d/f: user \"u\": client-key-data is not text" },
+        };
+
+        check_refusals(refusals, ELEMENTSOF(refusals));
+}
+
+/* Tokens. */
+
+static void test_token(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(CONFIG(SERVER, "{token: \"  abc.d-e \\n\"}"));
+        _cleanup_(kube_config_freep) KubeConfig *number = parsed(CONFIG(SERVER, "{token: 0123}"));
+        _cleanup_(kube_config_freep) KubeConfig *none = parsed(CONFIG(SERVER, "{token: ' '}"));
+
+        check_string(c->token, "abc.d-e");
+        check_string(number->token, "0123");
+        check_string(none->token, NULL);
+        check_refused(CONFIG(SERVER, "{token: \"" SECRET "\\r\\nX: y\"}"), -EINVAL,
+                      "/d/f: user \"u\": token: there is a control character in it");
+}
+
+static void test_token_file(void **state)
+{
+        _cleanup_free_ char *path = str_printf("%s/token", directory);
+        _cleanup_(kube_config_freep) KubeConfig *both = NULL, *gone = NULL;
+
+        write_file("token", "\n from-file \n");
+        both = parsed(CONFIG(SERVER, "{token: static, tokenFile: token}"));
+        check_string(both->token, "from-file");
+        check_string(both->token_file, path);
+        assert_int_equal(unlink("token"), 0);
+        gone = parsed(CONFIG(SERVER, "{token: static, tokenFile: token}"));
+        check_string(gone->token, "static");
+        check_string(gone->token_file, path);
+}
+
+static void test_token_file_refused(void **state)
+{
+        _cleanup_free_ char *no_file = str_printf(
+                "/d/f: user \"u\": tokenFile: cannot read %s/none: No such file or directory", directory);
+        _cleanup_free_ char *control = str_printf(
+                "/d/f: user \"u\": tokenFile: cannot read %s/control: there is a control character in it",
+                directory);
+
+        check_refused(CONFIG(SERVER, "{tokenFile: none}"), -ENOENT, no_file);
+        check_refused(CONFIG(SERVER, "{tokenFile: /dev/null}"), -ENODATA,
+                      "/d/f: user \"u\": tokenFile: cannot read /dev/null: it is empty");
+        write_file("control", SECRET "\nX: y");
+        check_refused(CONFIG(SERVER, "{tokenFile: control}"), -EBADMSG, control);
+}
+
+static void test_read_token(void **state)
+{
+        _cleanup_free_ char *large = repeated("t", 65537);
+        _cleanup_erase_ char *token = NULL;
+        int fd;
+
+        write_file("t", "\t abc \r\n");
+        assert_int_equal(kube_config_read_token("t", &token), 0);
+        check_string(token, "abc");
+        write_file("t", " \n");
+        assert_int_equal(kube_config_read_token("t", &token), -ENODATA);
+        write_file("t", large);
+        assert_int_equal(kube_config_read_token("t", &token), -EMSGSIZE);
+        fd = open("t", O_WRONLY | O_TRUNC | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, "a\0b", 3), 3);
+        assert_int_equal(close(fd), 0);
+        assert_int_equal(kube_config_read_token("t", &token), -EBADMSG);
+        assert_int_equal(kube_config_read_token("no-such", &token), -ENOENT);
+        assert_int_equal(kube_config_read_token(".", &token), -EISDIR);
+}
+
+/* What eatr cannot do yet. */
+
+#define OTHER_RIGHTS "give eatr credentials that have the rights themselves"
+#define OTHER_CREDENTIALS "use a client certificate, a token or a tokenFile instead"
+
+static void test_unsupported(void **state)
+{
+        static const struct {
+                const char *user, *field, *instead;
+        } users[] = {
+                { "{exec: {command: gke-gcloud-auth-plugin}}", "exec", OTHER_CREDENTIALS },
+                { "{auth-provider: {name: oidc}}", "auth-provider", OTHER_CREDENTIALS },
+                { "{auth-provider: {name: oidc}, token: x}", "auth-provider", OTHER_CREDENTIALS },
+                { "{username: me, password: " SECRET "}", "username", OTHER_CREDENTIALS },
+                { "{password: " SECRET "}", "password", OTHER_CREDENTIALS },
+                { "{token: x, as: root}", "as", OTHER_RIGHTS },
+                { "{token: x, as-uid: '0'}", "as-uid", OTHER_RIGHTS },
+                { "{token: x, as-groups: ['system:masters']}", "as-groups", OTHER_RIGHTS },
+                { "{token: x, as-user-extra: {a: [b]}}", "as-user-extra", OTHER_RIGHTS },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(users); i++) {
+                _cleanup_free_ char *text = str_printf(CONFIG(SERVER, "%s"), users[i].user);
+                _cleanup_free_ char *message = str_printf("/d/f: user \"u\": eatr cannot do %s yet; %s",
+                                                          users[i].field, users[i].instead);
+
+                check_refused(text, -EOPNOTSUPP, message);
+        }
+        check_refused(
+                CONFIG("{server: 'https://k', proxy-url: 'socks5://p'}", USER), -EOPNOTSUPP,
+                "/d/f: cluster \"k\": eatr cannot do proxy-url yet; set HTTPS_PROXY in eatr's environment "
+                "instead");
+}
+
+/* As client-go does, and only of the context that is used. */
+static void test_exec_beside_other_credentials(void **state)
+{
+        static const char *const users[] = {
+                "{exec: {command: x}, token: t}",
+                "{exec: {command: x}, " CLIENT_DATA "}",
+                "{}}, {name: other, user: {exec: {command: x}, username: u, client-key: /nowhere}",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(users); i++) {
+                _cleanup_free_ char *text = str_printf(CONFIG(SERVER, "%s"), users[i]);
+                _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+                check_string(c->server, "https://k:6443");
+        }
+}
+
+/* Files. */
+
+static void test_explicit_file(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c = NULL;
+
+        write_file("f", CONFIG(SERVER, USER));
+        c = loaded("f", "/nowhere", "/nowhere", NULL);
+        check_string(c->token, SECRET);
+        check_load_refused("none", "f", NULL, NULL, -ENOENT,
+                           "cannot read the kubeconfig none: No such file or directory");
+}
+
+static void test_not_regular(void **state)
+{
+        assert_int_equal(mkdir("dir", 0700), 0);
+        assert_int_equal(mkfifo("fifo", 0600), 0);
+        write_file("empty", "");
+        check_load_refused("dir", NULL, NULL, NULL, -EISDIR,
+                           "cannot read the kubeconfig dir: Is a directory");
+        check_load_refused("fifo", NULL, NULL, NULL, -EINVAL,
+                           "cannot read the kubeconfig fifo: it is not a regular file");
+        check_load_refused("empty", NULL, NULL, NULL, -EINVAL, "empty has no contexts");
+        check_load_refused("/dev/null", NULL, NULL, NULL, -EINVAL, "/dev/null has no contexts");
+}
+
+static void test_unreadable(void **state)
+{
+        bool root = geteuid() == 0;
+
+        write_file("locked", CONFIG(SERVER, USER));
+        assert_int_equal(chmod("locked", 0), 0);
+        if (root)
+                assert_int_equal(seteuid(NOBODY), 0);
+        check_load_refused("locked", NULL, NULL, NULL, -EACCES,
+                           "cannot read the kubeconfig locked: Permission denied");
+        check_load_refused(NULL, "none:locked", NULL, NULL, -EACCES,
+                           "cannot read the kubeconfig locked: Permission denied");
+        if (root)
+                assert_int_equal(seteuid(0), 0);
+}
+
+static void test_default_file(void **state)
+{
+        _cleanup_free_ char *none =
+                str_printf("cannot read the kubeconfig %s/home/.kube/config: No such file or "
+                           "directory",
+                           directory);
+        _cleanup_free_ char *home = str_printf("%s/home", directory);
+        _cleanup_(kube_config_freep) KubeConfig *c = NULL;
+
+        assert_int_equal(mkdir("home", 0700), 0);
+        assert_int_equal(mkdir("home/.kube", 0700), 0);
+        check_load_refused(NULL, NULL, home, NULL, -ENOENT, none);
+        write_file("home/.kube/config", CONFIG(SERVER, USER));
+        c = loaded(NULL, "", home, NULL);
+        check_string(c->token, SECRET);
+        check_load_refused(NULL, NULL, NULL, NULL, -ENOENT,
+                           "no kubeconfig is named, and there is no home directory to look for one");
+        check_load_refused(NULL, "none", home, NULL, -ENOENT,
+                           "none of the files that $KUBECONFIG names is there: none");
+        check_load_refused(NULL, ":", home, NULL, -ENOENT,
+                           "none of the files that $KUBECONFIG names is there: :");
+}
+
+/* The same files went to "kubectl config view --raw --minify", with the same result. */
+static void write_merge_files(void)
+{
+        write_file("m1", "current-context: ''\n"
+                         "contexts: [{name: one, context: {cluster: shared, user: first}}]\n"
+                         "clusters: [{name: shared, cluster: {server: 'https://one'}}]\n"
+                         "users: [{name: first, user: {token: t1}}]\n");
+        write_file("m2",
+                   "current-context: two\n"
+                   "contexts: [{name: one, context: {cluster: k2, user: second}},\n"
+                   "  {name: two, context: {cluster: shared, user: second}}]\n"
+                   "clusters: [{name: shared, cluster: {server: 'https://two', tls-server-name: two}},\n"
+                   "  {name: k2, cluster: {server: 'https://k2'}}]\n"
+                   "users: [{name: second, user: {token: t2}}, {name: first, user: {as: x}}]\n");
+        write_file("m3", "current-context: one\ncontexts: [{name: three, context: {cluster: k2}}]\n");
+}
+
+static void test_merge(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *current = NULL, *one = NULL, *three = NULL, *other = NULL;
+
+        write_merge_files();
+        /* The first current-context that is not empty; whole entries, so no tls-server-name. */
+        current = loaded(NULL, "none:m1::m2:m3:m1", NULL, NULL);
+        check_string(current->context, "two");
+        check_string(current->server, "https://one");
+        check_string(current->tls_server_name, NULL);
+        check_string(current->token, "t2");
+        one = loaded(NULL, "m1:m2:m3", NULL, "one");
+        check_string(one->server, "https://one");
+        check_string(one->token, "t1");
+        three = loaded(NULL, "m1:m2:m3", NULL, "three");
+        check_string(three->server, "https://k2");
+        check_string(three->token, NULL);
+        other = loaded(NULL, "m2:m1", NULL, "two");
+        check_string(other->server, "https://two");
+        check_string(other->tls_server_name, "two");
+}
+
+static void test_merge_refused(void **state)
+{
+        write_merge_files();
+        write_file("bad", "a: [\n");
+        check_load_refused(NULL, "m1:m2:m3", NULL, "four", -EINVAL,
+                           "m1:m2:m3 has no context \"four\"; its contexts: \"one\", \"two\", \"three\"");
+        check_load_refused(NULL, "m1:bad", NULL, NULL, -EINVAL,
+                           "bad: line 2, column 1: did not find expected node content");
+}
+
+/* Relative paths start where the file that has the entry lies, not where eatr runs. */
+static void test_relative_paths(void **state)
+{
+        _cleanup_free_ char *token_file = str_printf("%s/./r2/token", directory);
+        _cleanup_(kube_config_freep) KubeConfig *c = NULL, *linked = NULL;
+
+        assert_int_equal(mkdir("r1", 0700), 0);
+        assert_int_equal(mkdir("r2", 0700), 0);
+        write_file("r1/ca", CA);
+        write_file("r2/ca", CERT);
+        write_file("r2/token", "t2");
+        write_file("r1/config", CONTEXT "clusters: [{name: k, cluster: {server: 'https://k', "
+                                        "certificate-authority: ca}}]\n");
+        write_file("r2/config",
+                   "users: [{name: u, user: {tokenFile: token}}]\n"
+                   "clusters: [{name: k, cluster: {server: 'https://k', certificate-authority: ca}}]\n");
+        c = loaded(NULL, "r1/config:./r2/config", NULL, NULL);
+        check_string(c->ca, CA);
+        check_string(c->token, "t2");
+        check_string(c->token_file, token_file);
+        /* The link's directory, as in client-go. */
+        write_file("r1/token", "t1");
+        assert_int_equal(symlink("../r2/config", "r1/link"), 0);
+        linked = loaded(NULL, "r1/link:r1/config", NULL, NULL);
+        check_string(linked->token, "t1");
+        check_string(linked->ca, CA);
+}
+
+int main(void)
+{
+        static const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_kubeadm),
+                cmocka_unit_test(test_k3s_data),
+                cmocka_unit_test(test_k3s_files),
+                cmocka_unit_test(test_aks),
+                cmocka_unit_test(test_rancher),
+                cmocka_unit_test(test_eks),
+                cmocka_unit_test(test_json),
+                cmocka_unit_test(test_json_types),
+                cmocka_unit_test(test_flow_yaml),
+                cmocka_unit_test(test_only_first_document),
+                cmocka_unit_test(test_bom_and_crlf),
+                cmocka_unit_test(test_null_is_unset),
+                cmocka_unit_test(test_quoted_null_is_text),
+                cmocka_unit_test(test_booleans),
+                cmocka_unit_test(test_aliases_and_merge_keys),
+                cmocka_unit_test(test_last_of_repeated_keys),
+                cmocka_unit_test(test_data_with_line_breaks),
+                cmocka_unit_test(test_bad_yaml),
+                cmocka_unit_test(test_nul_bytes),
+                cmocka_unit_test(test_alias_bomb),
+                cmocka_unit_test(test_alias_bomb_of_text),
+                cmocka_unit_test(test_many_values),
+                cmocka_unit_test(test_caps),
+                cmocka_unit_test(test_deep_aliases),
+                cmocka_unit_test(test_size),
+                cmocka_unit_test(test_contexts_refused),
+                cmocka_unit_test(test_unknown_context),
+                cmocka_unit_test(test_long_names),
+                cmocka_unit_test(test_servers),
+                cmocka_unit_test(test_servers_refused),
+                cmocka_unit_test(test_server_without_scheme),
+                cmocka_unit_test(test_tls_server_name),
+                cmocka_unit_test(test_data_before_files),
+                cmocka_unit_test(test_certificates_refused),
+                cmocka_unit_test(test_token),
+                cmocka_unit_test(test_token_file),
+                cmocka_unit_test(test_token_file_refused),
+                cmocka_unit_test(test_read_token),
+                cmocka_unit_test(test_unsupported),
+                cmocka_unit_test(test_exec_beside_other_credentials),
+                cmocka_unit_test(test_explicit_file),
+                cmocka_unit_test(test_not_regular),
+                cmocka_unit_test(test_unreadable),
+                cmocka_unit_test(test_default_file),
+                cmocka_unit_test(test_merge),
+                cmocka_unit_test(test_merge_refused),
+                cmocka_unit_test(test_relative_paths),
+        };
+
+        return cmocka_run_group_tests(tests, set_up, tear_down);
+}
