@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "conf-value.h"
+
+#include "clock.h"
+#include "match.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <regex.h>
+#include <strings.h>
+
+#define LIST_ITEMS_MAX 4096U
+
+static bool matches(const char *s, const char *pattern)
+{
+        regex_t regex;
+        bool found;
+
+        if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+                return false;
+        found = regexec(&regex, s, 0, NULL, 0) == 0;
+        regfree(&regex);
+        return found;
+}
+
+/* --- texts ------------------------------------------------------------------------------------------- */
+
+static int set_string(char **p, const char *value, ConfError *error)
+{
+        char *copy = strdup(value);
+
+        if (!copy)
+                return conf_error_oom(error);
+        (void) str_erase_free(*p);
+        *p = copy;
+        return 0;
+}
+
+int conf_value_string(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return set_string(field, value, error);
+}
+
+/* It is not shown. */
+int conf_value_credential(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        for (const char *p = value; *p; p++)
+                if (*p <= ' ' || *p > '~')
+                        return conf_error_set(
+                                error, -EINVAL,
+                                "there is a blank or a character that is not ASCII in the value");
+        return set_string(field, value, error);
+}
+
+int conf_value_region(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        if (strlen(value) > 63 || !matches(value, "^[a-z]{2,}(-[a-z]+)+-[0-9]+$"))
+                return conf_error_set(error, -EINVAL, "%s is no AWS region such as eu-central-1",
+                                      CONF_ERROR_QUOTE(value));
+        return set_string(field, value, error);
+}
+
+int conf_value_secret_name(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        static const char pattern[] = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+        if (strlen(value) > 253 || !matches(value, pattern))
+                return conf_error_set(
+                        error, -EINVAL,
+                        "%s is no name for a Secret: up to 253 lower-case letters, digits, \"-\" and \".\", "
+                        "with a letter or digit at both ends and beside each \".\"",
+                        CONF_ERROR_QUOTE(value));
+        return set_string(field, value, error);
+}
+
+int conf_value_path(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        _cleanup_free_ char *path = NULL;
+
+        if (*value == '~')
+                return conf_error_set(error, -EINVAL, "\"~\" has no meaning here, write the directory out");
+        if (*value == '/' || !rule->directory)
+                return set_string(field, value, error);
+        path = str_printf("%s/%s", rule->directory, value);
+        return path ? set_string(field, path, error) : conf_error_oom(error);
+}
+
+/* --- words and numbers ------------------------------------------------------------------------------- */
+
+int conf_value_bool(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        static const char *const words[][2] = {
+                { "no", "yes" }, { "false", "true" }, { "off", "on" }, { "0", "1" }
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                for (int b = 0; b < 2; b++)
+                        if (strcasecmp(value, words[i][b]) == 0) {
+                                *(bool *) field = b;
+                                return 0;
+                        }
+        return conf_error_set(error, -EINVAL, "%s is neither yes nor no", CONF_ERROR_QUOTE(value));
+}
+
+static bool scan_number(const char *s, uint64_t least, uint64_t most, uint64_t *ret)
+{
+        uint64_t n = 0;
+
+        if (!*s || strlen(s) > 10)
+                return false;
+        for (; *s >= '0' && *s <= '9'; s++)
+                n = n * 10 + (uint64_t) (*s - '0');
+        *ret = n;
+        return !*s && n >= least && n <= most;
+}
+
+int conf_value_number(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        uint64_t n;
+
+        if (!scan_number(value, rule->least, rule->most, &n))
+                return conf_error_set(error, -EINVAL, "%s is no number from %u to %u",
+                                      CONF_ERROR_QUOTE(value), (unsigned) rule->least,
+                                      (unsigned) rule->most);
+        *(unsigned *) field = (unsigned) n;
+        return 0;
+}
+
+int conf_value_interval(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        char least[CLOCK_DURATION_MAX], most[CLOCK_DURATION_MAX];
+        usec_t interval;
+        int r;
+
+        r = clock_parse_duration(value, &interval);
+        if (r == -EINVAL)
+                return conf_error_set(error, -EINVAL, "%s is no duration such as 20s, 5m or 1h30m",
+                                      CONF_ERROR_QUOTE(value));
+        if (r < 0 || interval < rule->least || interval > rule->most)
+                return conf_error_set(error, -EINVAL, "%s is not between %s and %s", CONF_ERROR_QUOTE(value),
+                                      clock_format_duration(least, rule->least),
+                                      clock_format_duration(most, rule->most));
+        *(usec_t *) field = interval;
+        return 0;
+}
+
+int conf_value_interval_or_auto(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        if (!streq(value, "auto"))
+                return conf_value_interval(rule, value, field, error);
+        *(usec_t *) field = 0;
+        return 0;
+}
+
+/* --- hosts and ports --------------------------------------------------------------------------------- */
+
+/* A host is an IPv6 address if it was in brackets, which are cut off. */
+typedef struct HostPort {
+        const char *host;
+        uint64_t port; /* 0: there is none */
+        bool brackets;
+} HostPort;
+
+/* Splits "HOST", "HOST:PORT", "[HOST]" and "[HOST]:PORT" in place. */
+static bool split_host_port(char *s, HostPort *ret)
+{
+        char *end = s + strcspn(s, ":");
+
+        *ret = (HostPort){ .host = s, .brackets = *s == '[' };
+        if (ret->brackets) {
+                ret->host = s + 1;
+                end = strchr(s, ']');
+                if (!end)
+                        return false;
+                *end++ = '\0';
+        }
+        if (!*end)
+                return true;
+        if (*end != ':')
+                return false;
+        *end = '\0';
+        return scan_number(end + 1, 1, UINT16_MAX, &ret->port);
+}
+
+static bool is_ipv4(const char *s, struct in_addr *ret)
+{
+        return inet_pton(AF_INET, s, ret) == 1;
+}
+
+static bool is_ipv6(const char *s, struct in6_addr *ret)
+{
+        return inet_pton(AF_INET6, s, ret) == 1;
+}
+
+static bool is_host(const HostPort *h)
+{
+        struct in6_addr v6;
+
+        if (h->brackets)
+                return is_ipv6(h->host, &v6);
+        return strlen(h->host) <= 253 && matches(h->host, "^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$");
+}
+
+static bool is_loopback(const char *host)
+{
+        struct in6_addr v6;
+        struct in_addr v4;
+
+        return streq(host, "localhost") || (is_ipv4(host, &v4) && ntohl(v4.s_addr) >> 24 == 127) ||
+               (is_ipv6(host, &v6) && IN6_IS_ADDR_LOOPBACK(&v6));
+}
+
+/* Where the authority starts, and whether it is https; NULL if this is no URL. */
+static const char *scan_url(const char *url, bool *ret_tls)
+{
+        const char *authority = startswith(url, "https://");
+
+        *ret_tls = authority != NULL;
+        if (!authority)
+                authority = startswith(url, "http://");
+        if (!authority || !matches(authority, "^[]A-Za-z0-9.:[-]+(/[]A-Za-z0-9._~!$&'()*+,;=:%/[-]*)?$"))
+                return NULL;
+        return authority;
+}
+
+int conf_value_url(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        _cleanup_free_ char *url = strdup(value), *authority = NULL;
+        const char *start;
+        HostPort h;
+        bool tls;
+
+        if (strchr(value, '@')) /* there may be a password before it */
+                return conf_error_set(error, -EINVAL, "the URL may not name a user");
+        start = scan_url(value, &tls);
+        if (!start)
+                return conf_error_set(error, -EINVAL, "%s is no URL of the form https://HOST[:PORT][/PATH]",
+                                      CONF_ERROR_QUOTE(value));
+        authority = strndup(start, strcspn(start, "/"));
+        if (!url || !authority)
+                return conf_error_oom(error);
+        if (!split_host_port(authority, &h) || !is_host(&h))
+                return conf_error_set(error, -EINVAL, "%s has no valid HOST[:PORT]",
+                                      CONF_ERROR_QUOTE(value));
+        if (!tls && !is_loopback(h.host))
+                return conf_error_set(error, -EINVAL,
+                                      "%s: http is for loopback only, the keys of AWS need https",
+                                      CONF_ERROR_QUOTE(value));
+        while (url[strlen(url) - 1] == '/')
+                url[strlen(url) - 1] = '\0';
+        return set_string(field, url, error);
+}
+
+static bool is_listen(const HostPort *h)
+{
+        struct in6_addr v6;
+        struct in_addr v4;
+
+        return h->port > 0 && (h->brackets ? is_ipv6(h->host, &v6) : is_ipv4(h->host, &v4));
+}
+
+int conf_value_listen(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        _cleanup_free_ char *copy = strdup(value);
+        ConfListen *listen = field;
+        HostPort h;
+        bool split;
+
+        if (!copy)
+                return conf_error_oom(error);
+        if (streq(value, "off")) {
+                listen->address = str_erase_free(listen->address);
+                listen->port = 0;
+                return 0;
+        }
+        split = split_host_port(copy, &h);
+        if (!h.brackets && streq(h.host, "localhost"))
+                h.host = "127.0.0.1";
+        if (!split || !is_listen(&h))
+                return conf_error_set(
+                        error, -EINVAL,
+                        "%s is neither \"off\" nor ADDRESS:PORT such as 127.0.0.1:5000, [::1]:5000 or "
+                        "0.0.0.0:5000",
+                        CONF_ERROR_QUOTE(value));
+        listen->port = (uint16_t) h.port;
+        return set_string(&listen->address, h.host, error);
+}
+
+/* --- lists ------------------------------------------------------------------------------------------- */
+
+static int list_add(char ***list, const char *item, ConfError *error)
+{
+        _cleanup_free_ char *copy = NULL;
+        char **longer;
+        size_t n = 0;
+
+        while ((*list)[n])
+                n++;
+        if (n >= LIST_ITEMS_MAX)
+                return conf_error_set(error, -EINVAL, "the list has more than %u entries", LIST_ITEMS_MAX);
+        copy = strdup(item);
+        longer = reallocarray(*list, n + 2, sizeof(char *));
+        if (longer)
+                *list = longer;
+        if (!copy || !longer)
+                return conf_error_oom(error);
+        longer[n] = TAKE_PTR(copy);
+        longer[n + 1] = NULL;
+        return 0;
+}
+
+/* Cuts the blanks at both ends, in place. */
+static char *strip(char *s)
+{
+        size_t n;
+
+        s += strspn(s, " \t");
+        n = strlen(s);
+        while (n > 0 && isblank((unsigned char) s[n - 1]))
+                n--;
+        s[n] = '\0';
+        return s;
+}
+
+static int add_glob(char ***list, const char *glob, ConfError *error)
+{
+        const char *problem = match_glob_problem(glob);
+
+        if (problem)
+                return conf_error_set(error, -EINVAL, "%s can't match: %s", CONF_ERROR_QUOTE(glob), problem);
+        return list_add(list, glob, error);
+}
+
+int conf_value_globs(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        _cleanup_free_ char *copy = strdup(value);
+        char *rest = copy, *item;
+        int r = 0;
+
+        if (!copy)
+                return conf_error_oom(error);
+        while (r >= 0 && (item = strsep(&rest, ","))) {
+                item = strip(item);
+                if (*item)
+                        r = add_glob(field, item, error);
+        }
+        return r;
+}
+
+/* --- any value of a file ----------------------------------------------------------------------------- */
+
+int conf_value_check_plain(const char *value, ConfError *error)
+{
+        size_t n = strlen(value);
+
+        for (size_t i = 0; i < n; i++)
+                if ((value[i] == ';' || value[i] == '#') &&
+                    (i == 0 || isblank((unsigned char) value[i - 1])))
+                        return conf_error_set(
+                                error, -EINVAL,
+                                "there is a \"%c\" behind a blank; a comment takes a line of its own",
+                                value[i]);
+        if (n > 1 && (*value == '"' || *value == '\'') && value[n - 1] == *value)
+                return conf_error_set(error, -EINVAL, "values are written without quotation marks");
+        return 0;
+}

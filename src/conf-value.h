@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "conf-error.h"
+
+/* Single values of the configuration: a string in, a checked value or a sentence out. What a value is for,
+ * and where it comes from, is not known here. Pure. */
+
+/* What besides the string decides. */
+typedef struct ConfValueRule {
+        const char *directory; /* where relative paths start; NULL: the working directory */
+        uint64_t least, most;  /* bounds of numbers and, in microseconds, of intervals */
+} ConfValueRule;
+
+/* Where to listen. */
+typedef struct ConfListen {
+        char *address; /* numeric IPv4 or IPv6 address without brackets; NULL: off */
+        uint16_t port;
+} ConfListen;
+
+/* A function for each kind of value, all of one type, so that a table can name them. value is not empty;
+ * field points to what is given with each. What was there is freed. Returns 0, or -EINVAL or -ENOMEM with
+ * the sentence in *error; a list may have grown then. */
+typedef int ConfValueParse(const ConfValueRule *rule, const char *value, void *field, ConfError *error);
+
+/* char *: any text; what can be part of a header, and may be a secret; the name of a region of AWS; that of
+ * a Secret; a path, made absolute; a URL whose host may be sent AWS's keys, without slashes at its end */
+ConfValueParse conf_value_string, conf_value_credential, conf_value_region, conf_value_secret_name,
+        conf_value_path, conf_value_url;
+/* bool */
+ConfValueParse conf_value_bool;
+/* unsigned, or an int that is not negative */
+ConfValueParse conf_value_number;
+/* usec_t; the second takes "auto", too, which is 0 */
+ConfValueParse conf_value_interval, conf_value_interval_or_auto;
+/* ConfListen */
+ConfValueParse conf_value_listen;
+/* char **, NULL-terminated: globs for names of namespaces, which are added to what is there */
+ConfValueParse conf_value_globs;
+
+/* Refuses what somebody may write around a value who takes it for another format: quotation marks, and a
+ * comment behind it. Returns as a ConfValueParse. */
+int conf_value_check_plain(const char *value, ConfError *error);
