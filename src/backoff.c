@@ -7,12 +7,14 @@
 
 usec_t backoff_delay(const BackoffPolicy *policy, unsigned failures, uint32_t random)
 {
-        usec_t step = policy->base;
+        usec_t step = policy->base, half;
 
         for (unsigned i = 1; i < failures && step < policy->cap; i++)
-                step *= 2;
+                step = step > policy->cap / 2 ? policy->cap : 2 * step;
         step = MIN(step, policy->cap);
-        return step / 2 + (usec_t) ((double) (step - step / 2) * random / UINT32_MAX);
+        half = step - step / 2;
+        /* half * random / 2^32, in two parts that do not run over. */
+        return step / 2 + (half >> 32) * random + ((half & UINT32_MAX) * random >> 32);
 }
 
 uint32_t backoff_random(void)
@@ -20,6 +22,7 @@ uint32_t backoff_random(void)
         uint32_t random = 0;
 
         /* GRND_NONBLOCK: in early boot no randomness is better than no eatr. */
-        (void) getrandom(&random, sizeof(random), GRND_NONBLOCK);
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+                return 0;
         return random;
 }

@@ -130,11 +130,10 @@ int clock_parse_rfc3339(const char *s, usec_t *ret)
         return tm_to_usec(&tm, ret);
 }
 
-static bool scan_month(const char **s, int *ret)
+/* Reads one of names, which have three letters each. */
+static bool scan_name(const char **s, const char *names, int *ret)
 {
-        static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-
-        for (int i = 0; i < 12; i++)
+        for (int i = 0; names[3 * i]; i++)
                 if (strncmp(*s, names + 3 * i, 3) == 0) {
                         *ret = i;
                         *s += 3;
@@ -146,13 +145,13 @@ static bool scan_month(const char **s, int *ret)
 /* Not strptime(): it reads names of months in the locale's language. */
 int clock_parse_http_date(const char *s, usec_t *ret)
 {
+        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         struct tm tm = { 0 };
 
-        while (isalpha((unsigned char) *s))
-                s++;
-        if (!scan_char(&s, ',') || !scan_char(&s, ' ') || !scan_digits(&s, 2, &tm.tm_mday) ||
-            !scan_char(&s, ' ') || !scan_month(&s, &tm.tm_mon) || !scan_char(&s, ' ') ||
-            !scan_digits(&s, 4, &tm.tm_year) || !scan_char(&s, ' ') || !scan_time(&s, &tm) || !streq(s, " GMT"))
+        if (!scan_name(&s, days, &tm.tm_wday) || !scan_char(&s, ',') || !scan_char(&s, ' ') ||
+            !scan_digits(&s, 2, &tm.tm_mday) || !scan_char(&s, ' ') || !scan_name(&s, months, &tm.tm_mon) ||
+            !scan_char(&s, ' ') || !scan_digits(&s, 4, &tm.tm_year) || !scan_char(&s, ' ') ||
+            !scan_time(&s, &tm) || !streq(s, " GMT"))
                 return -EINVAL;
         tm.tm_year -= 1900;
         return tm_to_usec(&tm, ret);
@@ -264,10 +263,10 @@ const char *clock_format_duration(char buffer[static CLOCK_DURATION_MAX], usec_t
         size_t i = 0;
         usec_t rest;
 
-        if (d == USEC_INFINITY)
-                return strcpy(buffer, "infinity");
-        if (d == 0)
-                return strcpy(buffer, "0s");
+        if (d == USEC_INFINITY || d == 0) {
+                (void) snprintf(buffer, CLOCK_DURATION_MAX, "%s", d == 0 ? "0s" : "infinity");
+                return buffer;
+        }
         while (d < units[i].usec)
                 i++;
         rest = i + 1 < ELEMENTSOF(units) ? d % units[i].usec / units[i + 1].usec : 0;

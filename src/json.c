@@ -31,7 +31,7 @@ int json_parse(const char *p, size_t n, size_t max, cJSON **ret)
         if (!j)
                 return -EINVAL;
         for (; end < p + n; end++)
-                if (!strchr(" \t\r\n", *end)) {
+                if (!*end || !strchr(" \t\r\n", *end)) {
                         cJSON_Delete(j);
                         return -EINVAL;
                 }

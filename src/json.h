@@ -35,5 +35,10 @@ bool json_number(const cJSON *j, const char *name, double *ret);
 /* As cJSON_PrintUnformatted(); the caller frees the string; NULL when memory is out. */
 char *json_print(const cJSON *j);
 
+static inline const cJSON *json_first(const cJSON *j)
+{
+        return j ? j->child : NULL;
+}
+
 /* Walks the elements of an array or the members of an object; j may be NULL. */
-#define JSON_FOREACH(item, j) for (const cJSON *item = (j) ? (j)->child : NULL; item; item = item->next)
+#define JSON_FOREACH(item, j) for (const cJSON *item = json_first(j); item; item = item->next)

@@ -26,12 +26,12 @@ static struct {
 static bool stderr_is_journal(void)
 {
         const char *e = getenv("JOURNAL_STREAM");
-        unsigned long long device, inode;
         struct stat st;
+        char *colon;
 
-        if (!e || sscanf(e, "%llu:%llu", &device, &inode) != 2 || fstat(STDERR_FILENO, &st) < 0)
+        if (!e || fstat(STDERR_FILENO, &st) < 0)
                 return false;
-        return st.st_dev == device && st.st_ino == inode;
+        return strtoull(e, &colon, 10) == st.st_dev && *colon == ':' && strtoull(colon + 1, NULL, 10) == st.st_ino;
 }
 
 void log_open(int verbosity)
@@ -94,12 +94,15 @@ static void log_stderr(int level, const char *tag, size_t tag_size, const char *
                        names[level & 7], message);
 }
 
-/* A peer's text may hold line ends and control characters; one message stays one line. */
+/* A peer's text may hold line ends and control characters, also C1's in UTF-8, to which terminals listen
+ * too; one message stays one line. */
 static void make_printable(char *s)
 {
         for (; *s; s++)
                 if ((unsigned char) *s < 0x20 || *s == 0x7f)
                         *s = ' ';
+                else if ((unsigned char) s[0] == 0xc2 && ((unsigned char) s[1] & 0xe0) == 0x80)
+                        s[0] = s[1] = ' ';
 }
 
 void log_full(int level, const char *file, int error, const LogField *field, const char *format, ...)

@@ -40,17 +40,34 @@ MatchVerdict match_namespace(const MatchRules *rules, const MatchNamespace *ns)
         return MATCH_WANTED;
 }
 
+/* Returns the "]" that ends a bracket expression, NULL if there is none; p is behind its "[". As in
+ * fnmatch(3) one at the very start is a member, a backslash quotes, and [:digit:] is as good as a character. */
+static const char *bracket_end(const char *p)
+{
+        const char *start;
+
+        if (*p == '!' || *p == '^')
+                p++;
+        for (start = p; *p && (*p != ']' || p == start); p++) {
+                size_t n = startswith(p, "[:") ? strspn(p + 2, "abcdefghijklmnopqrstuvwxyz") : 0;
+
+                if (n > 0 && startswith(p + 2 + n, ":]"))
+                        p += n + 3;
+                else if (*p == '\\' && p[1])
+                        p++;
+        }
+        return *p ? p : NULL;
+}
+
 const char *match_glob_problem(const char *glob)
 {
         if (!*glob)
                 return "it is empty";
         for (const char *p = glob; *p; p++) {
                 if (*p == '[') {
-                        const char *end = strchr(p + 1 + (p[1] == '!' || p[1] == '^') + 1, ']');
-
-                        if (!p[1] || !end)
+                        p = bracket_end(p + 1);
+                        if (!p)
                                 return "\"[\" without \"]\"";
-                        p = end;
                 } else if (!(islower((unsigned char) *p) || isdigit((unsigned char) *p) || strchr("-*?", *p)))
                         return "names of namespaces have lower-case letters, digits and \"-\" only, globs also \"*\", "
                                "\"?\" and \"[...]\"";

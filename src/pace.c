@@ -9,7 +9,8 @@
 bool pace_may_begin(const Pace *p, PaceLane lane, usec_t now, usec_t *ret_until)
 {
         unsigned all = p->in_flight[PACE_NOW] + p->in_flight[PACE_BULK];
-        unsigned bulk_max = MAX(p->max_in_flight - p->max_in_flight / 4, 1U);
+        unsigned room = MAX(p->max_in_flight / 4, 1U);
+        unsigned bulk_max = MAX(p->max_in_flight, room + 1) - room;
 
         *ret_until = USEC_INFINITY;
         if (now < p->paused_until) {

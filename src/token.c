@@ -34,7 +34,8 @@ static int check_value(const char *value)
 
 static bool host_is_good(const char *host)
 {
-        if (!*host)
+        /* A scheme that is left in it would match no image. */
+        if (!isalnum((unsigned char) *host) || !isalnum((unsigned char) host[strlen(host) - 1]) || strstr(host, "//"))
                 return false;
         for (const char *p = host; *p; p++)
                 if (!isalnum((unsigned char) *p) && !strchr(".-_:/", *p))
