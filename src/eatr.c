@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "eatr.h"
+#include "log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+/* systemctl start returns by then, whatever AWS and the API server do. */
+#define READY_MAX (30 * USEC_PER_SEC)
+
+/* Changes come by the thousand; what is told of them is worked out this often, and while somebody waits for
+ * the first pass more often than later. */
+#define REVIEW_INTERVAL_FIRST (50 * USEC_PER_MSEC)
+#define REVIEW_INTERVAL USEC_PER_SEC
+
+/* How often a failed write, or the API server, is tried again before one pass is given up. */
+#define ONCE_TRIES 3U
+
+#define STATUS_MAX 2048U
+
+struct Eatr {
+        sd_event *event;
+        EatrConfig config;
+        Registry *registry;
+        Cluster *cluster;
+        sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *watchdog;
+        usec_t watchdog_interval;
+        usec_t started; /* CLOCK_REALTIME */
+        bool review_pending, ready, stalled;
+        char status[STATUS_MAX];
+
+        /* The pass that is under way since a token came; 0: none. */
+        usec_t pass_started;
+        uint64_t pass_created, pass_renewed;
+};
+
+/* --- telling --------------------------------------------------------------------------------------- */
+
+static void format_namespaces(const Eatr *e, char *buffer, size_t size)
+{
+        char failing[32] = "", conflict[32] = "", excluded[32] = "";
+        ClusterSummary s;
+        unsigned wanted;
+
+        if (!cluster_synced(e->cluster)) {
+                (void) snprintf(buffer, size, "waiting for the API server");
+                return;
+        }
+        cluster_summary(e->cluster, &s);
+        wanted = s.fresh + s.pending + s.failing + s.conflict;
+        if (s.failing > 0)
+                (void) snprintf(failing, sizeof(failing), ", %u failing", s.failing);
+        if (s.conflict > 0)
+                (void) snprintf(conflict, sizeof(conflict), ", %u in conflict", s.conflict);
+        if (s.excluded > 0)
+                (void) snprintf(excluded, sizeof(excluded), ", %u excluded", s.excluded);
+        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s", s.fresh, wanted, failing, conflict,
+                        excluded);
+}
+
+static void format_token(const Eatr *e, char *buffer, size_t size)
+{
+        char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX], until[CLOCK_RFC3339_MAX];
+        const Token *token = registry_token(e->registry);
+
+        if (!token)
+                (void) snprintf(buffer, size, "no token yet");
+        else if (registry_token_left(e->registry) == 0)
+                (void) snprintf(buffer, size, "the token has expired");
+        else
+                (void) snprintf(buffer, size, "token good until %s (%s), next in %s",
+                                clock_format_rfc3339(until, token->expires),
+                                clock_format_duration(left, registry_token_left(e->registry)),
+                                clock_format_duration(next, usec_sub(registry_next_call(e->registry), clock_boottime())));
+}
+
+static void tell_status(Eatr *e)
+{
+        char namespaces[256], token[256], status[STATUS_MAX];
+        const char *aws = registry_error(e->registry), *kube = cluster_error(e->cluster);
+
+        format_namespaces(e, namespaces, sizeof(namespaces));
+        format_token(e, token, sizeof(token));
+        (void) snprintf(status, sizeof(status), "%s; %s%s%.300s%s%.300s", namespaces, token, *aws ? "; AWS: " : "", aws,
+                        *kube ? "; API server: " : "", kube);
+        if (streq(status, e->status))
+                return;
+        memcpy(e->status, status, sizeof(status));
+        (void) sd_notifyf(false, "STATUS=%s", status);
+}
+
+/* --- reviewing what changed ------------------------------------------------------------------------ */
+
+static bool first_pass_tried(const Eatr *e)
+{
+        return registry_failures(e->registry) > 0 || cluster_failures(e->cluster) > 0 || cluster_settled(e->cluster, 1);
+}
+
+static void become_ready(Eatr *e)
+{
+        if (e->ready)
+                return;
+        e->ready = true;
+        (void) sd_event_source_set_enabled(e->ready_timer, SD_EVENT_OFF);
+        tell_status(e);
+        (void) sd_notify(false, "READY=1");
+}
+
+static bool everything_is_fresh(const Eatr *e)
+{
+        ClusterSummary s;
+
+        cluster_summary(e->cluster, &s);
+        return s.failing + s.conflict == 0 && (s.pending == 0 || e->config.dry_run);
+}
+
+static void review_once(Eatr *e)
+{
+        if (cluster_settled(e->cluster, ONCE_TRIES))
+                (void) sd_event_exit(e->event, everything_is_fresh(e) ? 0 : 1);
+        else if (registry_failures(e->registry) > 0) {
+                log_error("Giving up: no token");
+                (void) sd_event_exit(e->event, 1);
+        } else if (cluster_failures(e->cluster) >= ONCE_TRIES) {
+                log_error("Giving up: %s", cluster_error(e->cluster));
+                (void) sd_event_exit(e->event, 1);
+        }
+}
+
+static void review_pass(Eatr *e)
+{
+        const WriterStats *s = cluster_stats(e->cluster);
+        unsigned long long created = s->created - e->pass_created, renewed = s->renewed - e->pass_renewed;
+        char took[CLOCK_DURATION_MAX];
+        ClusterSummary summary;
+
+        if (e->pass_started == 0 || !cluster_settled(e->cluster, 1))
+                return;
+        cluster_summary(e->cluster, &summary);
+        (void) clock_format_duration(took, usec_sub(clock_boottime(), e->pass_started));
+        e->pass_started = 0;
+        if (summary.failing + summary.conflict > 0)
+                log_warning("Pass done in %s: %llu Secrets created, %llu renewed; %u namespaces failing, %u in conflict", took,
+                            created, renewed, summary.failing, summary.conflict);
+        else if (created + renewed > 0)
+                log_info("Pass done in %s: %llu Secrets created, %llu renewed", took, created, renewed);
+        else
+                log_info("Pass done: every Secret is good as it is");
+}
+
+static int on_review(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        Eatr *e = userdata;
+
+        e->review_pending = false;
+        review_pass(e);
+        tell_status(e);
+        if (!e->ready && first_pass_tried(e))
+                become_ready(e);
+        if (e->config.mode == EATR_ONCE)
+                review_once(e);
+        return 0;
+}
+
+static void review_soon(Eatr *e)
+{
+        if (e->review_pending)
+                return;
+        e->review_pending = true;
+        (void) sd_event_source_set_time_relative(e->review_timer, e->ready ? REVIEW_INTERVAL : REVIEW_INTERVAL_FIRST);
+        (void) sd_event_source_set_enabled(e->review_timer, SD_EVENT_ONESHOT);
+}
+
+static void on_cluster_changed(void *userdata)
+{
+        review_soon(userdata);
+}
+
+static void on_registry_changed(Registry *r, void *userdata)
+{
+        Eatr *e = userdata;
+        Token *token = registry_token(r);
+        int error;
+
+        if (token && registry_failures(r) == 0) {
+                error = cluster_set_token(e->cluster, token);
+                if (error < 0)
+                        log_error_errno(error, "Cannot use the new token, keeping the old one until the next: %m");
+                else {
+                        e->pass_started = clock_boottime();
+                        e->pass_created = cluster_stats(e->cluster)->created;
+                        e->pass_renewed = cluster_stats(e->cluster)->renewed;
+                }
+        }
+        review_soon(e);
+}
+
+/* --- signals, timers ------------------------------------------------------------------------------- */
+
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)
+{
+        Eatr *e = userdata;
+
+        (void) sd_notify(false, "STOPPING=1\nSTATUS=stopping");
+        log_info("Stopping on signal %u; Secrets stay as they are", info->ssi_signo);
+        return sd_event_exit(e->event, e->config.mode == EATR_ONCE ? 1 : 0);
+}
+
+static int on_ready_timeout(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        become_ready(userdata);
+        return 0;
+}
+
+/* No ping while something is stuck; systemd then kills and restarts eatr. A failure that is retried is not
+ * that. */
+static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata)
+{
+        char reason[EATR_REASON_MAX];
+        Eatr *e = userdata;
+        bool healthy = eatr_is_healthy(e, reason);
+
+        if (healthy)
+                (void) sd_notify(false, "WATCHDOG=1");
+        else if (!e->stalled)
+                log_error("%s; leaving it to the watchdog", reason);
+        e->stalled = !healthy;
+        (void) sd_event_source_set_time_relative(e->watchdog, e->watchdog_interval);
+        (void) sd_event_source_set_enabled(e->watchdog, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static int add_watchdog(Eatr *e)
+{
+        uint64_t limit = 0;
+
+        if (sd_watchdog_enabled(false, &limit) <= 0)
+                return 0;
+        e->watchdog_interval = limit / 2;
+        return sd_event_add_time_relative(e->event, &e->watchdog, CLOCK_BOOTTIME, 0, 0, on_watchdog, e);
+}
+
+static int add_sources(Eatr *e)
+{
+        int r;
+
+        r = sd_event_add_signal(e->event, &e->sigterm, SIGTERM, on_signal, e);
+        if (r < 0)
+                return r;
+        r = sd_event_add_signal(e->event, &e->sigint, SIGINT, on_signal, e);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time_relative(e->event, &e->ready_timer, CLOCK_BOOTTIME, READY_MAX, USEC_PER_MSEC, on_ready_timeout, e);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time_relative(e->event, &e->review_timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC, on_review, e);
+        if (r < 0)
+                return r;
+        return add_watchdog(e);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------- */
+
+int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
+{
+        _cleanup_(eatr_freep) Eatr *e = NULL;
+        const Conf *conf = config->conf;
+        const ClusterConfig cluster = {
+                .namespaces = &conf->namespaces,
+                .writer = {
+                        .kube = config->kube,
+                        .secret_name = conf->secret.name,
+                        .renewal = &conf->renewal,
+                        .dry_run = config->dry_run,
+                },
+        };
+        int r;
+
+        e = calloc(1, sizeof(*e));
+        if (!e)
+                return -ENOMEM;
+        e->event = sd_event_ref(event);
+        e->config = *config;
+        e->started = clock_now();
+        r = add_sources(e);
+        if (r < 0)
+                return r;
+        r = cluster_new(event, &cluster, on_cluster_changed, e, &e->cluster);
+        if (r < 0)
+                return r;
+        r = registry_new(event, &conf->aws, conf->renewal.auth_token_renewal_interval, on_registry_changed, e,
+                         &e->registry);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+const Registry *eatr_registry(const Eatr *e)
+{
+        return e->registry;
+}
+
+const Cluster *eatr_cluster(const Eatr *e)
+{
+        return e->cluster;
+}
+
+usec_t eatr_started(const Eatr *e)
+{
+        return e->started;
+}
+
+bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX])
+{
+        usec_t now = clock_boottime();
+
+        reason[0] = '\0';
+        if (registry_stalled(e->registry, now))
+                (void) snprintf(reason, EATR_REASON_MAX, "The renewal of the token is stuck");
+        else if (cluster_stalled(e->cluster, now))
+                (void) snprintf(reason, EATR_REASON_MAX, "A watch of the API server is stuck");
+        return !reason[0];
+}
+
+bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
+{
+        if (!eatr_is_healthy(e, reason))
+                return false;
+        if (registry_token_left(e->registry) == 0)
+                (void) snprintf(reason, EATR_REASON_MAX, "no good token%s%s", *registry_error(e->registry) ? ": " : "",
+                                registry_error(e->registry));
+        else if (!cluster_synced(e->cluster) || *cluster_error(e->cluster))
+                (void) snprintf(reason, EATR_REASON_MAX, "the API server cannot be used%s%s",
+                                *cluster_error(e->cluster) ? ": " : "", cluster_error(e->cluster));
+        return !reason[0];
+}
+
+Eatr *eatr_free(Eatr *e)
+{
+        if (!e)
+                return NULL;
+        (void) registry_free(e->registry);
+        (void) cluster_free(e->cluster);
+        (void) sd_event_source_disable_unref(e->sigterm);
+        (void) sd_event_source_disable_unref(e->sigint);
+        (void) sd_event_source_disable_unref(e->ready_timer);
+        (void) sd_event_source_disable_unref(e->review_timer);
+        (void) sd_event_source_disable_unref(e->watchdog);
+        (void) sd_event_unref(e->event);
+        free(e);
+        return NULL;
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "metrics.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+typedef int (*generate_t)(Buf *b, const char *name, const Eatr *e);
+
+typedef struct MetricFamily {
+        const char *name, *type, *help;
+        generate_t generate; /* appends the samples */
+} MetricFamily;
+
+static int sample(Buf *b, const char *name, const char *labels, double value)
+{
+        return buf_printf(b, "%s%s %.15g\n", name, labels, value);
+}
+
+static double seconds(usec_t t)
+{
+        return (double) t / (double) USEC_PER_SEC;
+}
+
+/* --- Secrets and namespaces ------------------------------------------------------------------------ */
+
+static int created(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->created);
+}
+
+static int renewed(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->renewed);
+}
+
+static int healed(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->healed);
+}
+
+static int write_failures(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->failed);
+}
+
+static int last_write(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", seconds(cluster_stats(eatr_cluster(e))->last_write));
+}
+
+static int one_state(Buf *b, const char *name, const char *state, unsigned n)
+{
+        return buf_printf(b, "%s{state=\"%s\"} %u\n", name, state, n);
+}
+
+static int namespaces(Buf *b, const char *name, const Eatr *e)
+{
+        ClusterSummary s;
+        int r;
+
+        cluster_summary(eatr_cluster(e), &s);
+        if ((r = one_state(b, name, "fresh", s.fresh)) < 0 || (r = one_state(b, name, "pending", s.pending)) < 0 ||
+            (r = one_state(b, name, "failing", s.failing)) < 0 || (r = one_state(b, name, "conflict", s.conflict)) < 0)
+                return r;
+        for (MatchVerdict v = MATCH_WANTED + 1; v < _MATCH_VERDICT_MAX; v++) {
+                r = one_state(b, name, match_verdict_to_string(v), s.by_verdict[v]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int histogram(Buf *b, const char *name, const KubeHistogram *h)
+{
+        uint64_t sum = 0;
+        int r;
+
+        for (size_t i = 0; i < KUBE_LATENCY_BUCKETS; i++) {
+                sum += h->buckets[i];
+                r = buf_printf(b, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, seconds(kube_latency_bounds[i]), sum);
+                if (r < 0)
+                        return r;
+        }
+        return buf_printf(b, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n", name, h->count, name,
+                          seconds(h->sum), name, h->count);
+}
+
+static int latency(Buf *b, const char *name, const Eatr *e)
+{
+        return histogram(b, name, &cluster_stats(eatr_cluster(e))->latency);
+}
+
+/* --- the API server -------------------------------------------------------------------------------- */
+
+static int kube_requests(Buf *b, const char *name, const Eatr *e)
+{
+        const KubeStats *s = cluster_kube_stats(eatr_cluster(e));
+        int r;
+
+        for (size_t i = 0; i < s->n_requests; i++) {
+                r = buf_printf(b, "%s{verb=\"%s\",code=\"%ld\"} %" PRIu64 "\n", name,
+                               kube_verb_to_string(s->requests[i].verb), s->requests[i].code, s->requests[i].count);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int kube_writes(Buf *b, const char *name, const Eatr *e)
+{
+        return histogram(b, name, &cluster_kube_stats(eatr_cluster(e))->writes);
+}
+
+static int watch_restarts(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_watch_restarts(eatr_cluster(e)));
+}
+
+static int relists(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_relists(eatr_cluster(e)));
+}
+
+static int kube_up(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", cluster_synced(eatr_cluster(e)) && !*cluster_error(eatr_cluster(e)));
+}
+
+/* --- AWS ------------------------------------------------------------------------------------------- */
+
+static int token_sample(Buf *b, const char *name, const Eatr *e, usec_t (*value)(const Token *t))
+{
+        const Token *t = registry_token(eatr_registry(e));
+
+        return t ? buf_printf(b, "%s{registry=\"%s\"} %.15g\n", name, t->host, seconds(value(t))) : 0;
+}
+
+static usec_t expires_of(const Token *t)
+{
+        return t->expires;
+}
+
+static usec_t issued_of(const Token *t)
+{
+        return t->issued;
+}
+
+static int token_expiry(Buf *b, const char *name, const Eatr *e)
+{
+        return token_sample(b, name, e, expires_of);
+}
+
+static int token_issued(Buf *b, const char *name, const Eatr *e)
+{
+        return token_sample(b, name, e, issued_of);
+}
+
+static int aws_requests(Buf *b, const char *name, const Eatr *e)
+{
+        const RegistryStats *s = registry_stats(eatr_registry(e));
+        int r;
+
+        for (AwsOutcome o = 0; o < _AWS_OUTCOME_MAX; o++) {
+                r = buf_printf(b, "%s{outcome=\"%s\"} %" PRIu64 "\n", name, registry_outcome_to_string(o), s->requests[o]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int aws_last_success(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", seconds(registry_stats(eatr_registry(e))->last_success));
+}
+
+static int clock_skew(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", registry_stats(eatr_registry(e))->clock_skew);
+}
+
+/* --- the process ----------------------------------------------------------------------------------- */
+
+static int build_info(Buf *b, const char *name, const Eatr *e)
+{
+        return buf_printf(b, "%s{version=\"%s\"} 1\n", name, PACKAGE_VERSION);
+}
+
+static int process_start(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", seconds(eatr_started(e)));
+}
+
+static int process_cpu(Buf *b, const char *name, const Eatr *e)
+{
+        struct rusage u;
+
+        if (getrusage(RUSAGE_SELF, &u) < 0)
+                return -errno;
+        return sample(b, name, "",
+                      (double) (u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                              (double) (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+}
+
+static int process_resident(Buf *b, const char *name, const Eatr *e)
+{
+        FILE *f = fopen("/proc/self/statm", "re"); /* "SIZE RESIDENT ...", in pages */
+        char line[128] = "", *resident;
+
+        if (!f)
+                return 0; /* no /proc, no sample */
+        resident = fgets(line, sizeof(line), f) ? strchr(line, ' ') : NULL;
+        (void) fclose(f);
+        return resident ? sample(b, name, "", (double) strtoul(resident, NULL, 10) * (double) sysconf(_SC_PAGESIZE)) : 0;
+}
+
+static int process_fds(Buf *b, const char *name, const Eatr *e)
+{
+        DIR *d = opendir("/proc/self/fd");
+        unsigned n = 0;
+
+        if (!d)
+                return 0;
+        while (readdir(d))
+                n++;
+        (void) closedir(d);
+        return sample(b, name, "", n > 3 ? n - 3 : 0); /* ".", ".." and the directory's own */
+}
+
+static const MetricFamily families[] = {
+        /* The first two are the names of the eatr that ran as a pod. */
+        { "secrets_created_total", "counter", "Secrets created: the API server answered 201.", created },
+        { "secret_renewals_total", "counter", "Secrets given a new token in place.", renewed },
+        { "eatr_secret_heals_total", "counter", "Writes because a Secret had been deleted or edited.", healed },
+        { "eatr_secret_write_failures_total", "counter", "Writes of Secrets that failed.", write_failures },
+        { "eatr_secret_last_write_timestamp_seconds", "gauge", "When a Secret was last written; 0 if never.", last_write },
+        { "eatr_namespaces", "gauge", "Namespaces by state.", namespaces },
+        { "eatr_namespace_to_secret_seconds", "histogram", "From the event of a new namespace to its Secret.", latency },
+        { "eatr_kube_up", "gauge", "Whether the API server can be read and written.", kube_up },
+        { "eatr_kube_requests_total", "counter", "Requests to the API server; code 0 is no answer.", kube_requests },
+        { "eatr_kube_write_seconds", "histogram", "How long writes took.", kube_writes },
+        { "eatr_watch_restarts_total", "counter", "Watches that ended and were begun again.", watch_restarts },
+        { "eatr_relists_total", "counter", "Lists read again after a gap or for safety.", relists },
+        { "eatr_token_expiry_timestamp_seconds", "gauge", "When the current token expires.", token_expiry },
+        { "eatr_token_issued_timestamp_seconds", "gauge", "When the current token was issued.", token_issued },
+        { "eatr_aws_requests_total", "counter", "Calls of GetAuthorizationToken by outcome.", aws_requests },
+        { "eatr_aws_last_success_timestamp_seconds", "gauge", "When AWS last gave a token; 0 if never.", aws_last_success },
+        { "eatr_clock_skew_seconds", "gauge", "How far AWS's clock is ahead of this host's.", clock_skew },
+        { "eatr_build_info", "gauge", "The version that runs.", build_info },
+        { "process_start_time_seconds", "gauge", "Start time of the process since the epoch.", process_start },
+        { "process_cpu_seconds_total", "counter", "User and system CPU time spent.", process_cpu },
+        { "process_resident_memory_bytes", "gauge", "Resident memory size.", process_resident },
+        { "process_open_fds", "gauge", "Open file descriptors.", process_fds },
+};
+
+int metrics_render(Buf *b, const Eatr *e)
+{
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(families); i++) {
+                const MetricFamily *f = &families[i];
+
+                r = buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
+                if (r < 0)
+                        return r;
+                r = f->generate(b, f->name, e);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- routes ---------------------------------------------------------------------------------------- */
+
+static int on_metrics(Buf *b, void *userdata)
+{
+        int r = metrics_render(b, userdata);
+
+        return r < 0 ? r : 200;
+}
+
+static int verdict(Buf *b, bool good, const char *reason)
+{
+        int r = buf_printf(b, "%s\n", good ? "ok" : reason);
+
+        return r < 0 ? r : good ? 200 : 503;
+}
+
+static int on_healthz(Buf *b, void *userdata)
+{
+        char reason[EATR_REASON_MAX];
+        bool good = eatr_is_healthy(userdata, reason);
+
+        return verdict(b, good, reason);
+}
+
+static int on_readyz(Buf *b, void *userdata)
+{
+        char reason[EATR_REASON_MAX];
+        bool good = eatr_is_ready(userdata, reason);
+
+        return verdict(b, good, reason);
+}
+
+const HttpdRoute metrics_routes[] = {
+        { "/metrics", "text/plain; version=0.0.4; charset=utf-8", on_metrics },
+        { "/healthz", "text/plain; charset=utf-8", on_healthz },
+        { "/readyz", "text/plain; charset=utf-8", on_readyz },
+        { NULL, NULL, NULL },
+};
