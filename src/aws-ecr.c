@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "aws-ecr.h"
+#include "encode.h"
 #include "json.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #define REQUEST_TIMEOUT (20 * USEC_PER_SEC)
 #define RESPONSE_MAX (1024U * 1024)
 #define AUTHORIZATION_MAX 4096U
+#define MESSAGE_MAX 300U
 
 /* ECR gives 12 hours. Far more than that is no expiry but a broken answer. */
 #define LIFE_MAX (7 * USEC_PER_DAY)
@@ -49,36 +51,61 @@ int aws_ecr_endpoint(const char *region, bool fips, bool dualstack, char **ret)
 
 /* --- the request ----------------------------------------------------------------------------------- */
 
-/* Host as libcurl sends it: with the port when it is not the scheme's own. */
-static int url_host(const char *url, char **ret)
+/* SigV4 wants the path of a URL encoded once more, all but the slashes. */
+static char *canonical_path(const char *path)
 {
-        const char *host = strstr(url, "://");
-        char *end, *s;
+        char *s = encode_percent(path), *out = s;
 
-        if (!host)
-                return -EINVAL;
-        s = strdup(host + 3);
         if (!s)
+                return NULL;
+        for (const char *p = s; *p; out++) {
+                const char *rest = startswith(p, "%2F");
+
+                *out = rest ? '/' : *p;
+                p = rest ? rest : p + 1;
+        }
+        *out = '\0';
+        return s;
+}
+
+/* What of a URL is signed: Host as libcurl sends it, with the port when it is not the scheme's own, and
+ * the path. */
+static int split_url(const char *url, char **ret_host, char **ret_path)
+{
+        const char *start = strstr(url, "://");
+        _cleanup_free_ char *host = NULL;
+        size_t n;
+        char *port;
+
+        if (!start)
+                return -EINVAL;
+        start += 3;
+        n = strcspn(start, "/");
+        host = strndup(start, n);
+        if (!host)
                 return -ENOMEM;
-        end = s + strcspn(s, "/");
-        *end = '\0';
-        end = strrchr(s, ':');
-        if (end && streq(end, startswith(url, "https:") ? ":443" : ":80"))
-                *end = '\0';
-        *ret = s;
+        port = strrchr(host, ':');
+        if (port && streq(port, startswith(url, "https:") ? ":443" : ":80"))
+                *port = '\0';
+        *ret_path = canonical_path(start + n);
+        if (!*ret_path)
+                return -ENOMEM;
+        *ret_host = TAKE_PTR(host);
         return 0;
 }
 
 int aws_ecr_request(HttpClient *client, const char *url, const char *region, const AwsKeys *keys,
                     usec_t signing_time, http_done_t done, void *userdata, HttpRequest **ret)
 {
-        _cleanup_free_ char *host = NULL, *authorization = NULL, *full_url = NULL, *date = NULL;
+        _cleanup_free_ char *full_url = NULL, *host = NULL, *path = NULL, *authorization = NULL,
+                            *date = NULL;
         _cleanup_buf_ Buf value = BUF_INIT(AUTHORIZATION_MAX);
         _cleanup_erase_ char *session = NULL;
         char now[CLOCK_BASIC_MAX];
         int r;
 
-        r = url_host(url, &host);
+        full_url = str_printf("%s/", url);
+        r = full_url ? split_url(full_url, &host, &path) : -ENOMEM;
         if (r < 0)
                 return r;
         (void) clock_format_basic(now, signing_time);
@@ -92,7 +119,7 @@ int aws_ecr_request(HttpClient *client, const char *url, const char *region, con
         };
         AwsRequest request = {
                 .method = "POST",
-                .path = "/",
+                .path = path,
                 .query = "",
                 .headers = signed_headers,
                 .n_headers = ELEMENTSOF(signed_headers) - !keys->session_token,
@@ -106,10 +133,9 @@ int aws_ecr_request(HttpClient *client, const char *url, const char *region, con
                 return r;
         authorization = str_printf("Authorization: %s", buf_str(&value));
         date = str_printf("X-Amz-Date: %s", now);
-        full_url = str_printf("%s/", url);
         if (keys->session_token)
                 session = str_printf("X-Amz-Security-Token: %s", keys->session_token);
-        if (!authorization || !date || !full_url || (keys->session_token && !session))
+        if (!authorization || !date || (keys->session_token && !session))
                 return -ENOMEM;
 
         const char *const headers[] = {
@@ -174,6 +200,20 @@ static AwsOutcome outcome_of(const AwsAnswer *a, const char *code)
         return a->http == HTTP_RETRY ? AWS_RETRY : AWS_REJECTED;
 }
 
+/* How much of an answer's text is shown: the first line. When a signature is wrong, AWS quotes behind it
+ * what it would have signed, session token and all. */
+static size_t first_line(const char *s, size_t max)
+{
+        size_t n = 0;
+
+        while (n < max && (unsigned char) s[n] >= ' ' && s[n] != 0x7f)
+                n++;
+        if (n == max)
+                while (n > 0 && ((unsigned char) s[n] & 0xc0) == 0x80) /* not in the middle of a character */
+                        n--;
+        return n;
+}
+
 /* "com.amazonaws.ecr#FooException:http://..." means FooException. */
 static void bare_code(const char *type, char *ret, size_t ret_size)
 {
@@ -185,7 +225,9 @@ static void bare_code(const char *type, char *ret, size_t ret_size)
                 n -= (size_t) (hash + 1 - type);
                 type = hash + 1;
         }
-        (void) snprintf(ret, ret_size, "%.*s", (int) MIN(n, ret_size - 1), type);
+        n = first_line(type, MIN(n, ret_size - 1));
+        memcpy(ret, type, n);
+        ret[n] = '\0';
 }
 
 static AwsOutcome read_error(const AwsAnswer *a, char error[static AWS_ERROR_MAX])
@@ -200,15 +242,19 @@ static AwsOutcome read_error(const AwsAnswer *a, char error[static AWS_ERROR_MAX
         }
         (void) json_parse(a->body, a->body_size, RESPONSE_MAX, &j);
         type = json_string(j, "__type");
-        if (!type) {
-                (void) snprintf(error, AWS_ERROR_MAX, "HTTP status %ld without an AWS error code", a->status);
+        bare_code(type ? type : "", code, sizeof(code));
+        if (!*code) {
+                (void) snprintf(error, AWS_ERROR_MAX, "HTTP status %ld without an AWS error code",
+                                a->status);
                 return outcome_of(a, NULL);
         }
-        bare_code(type, code, sizeof(code));
         message = json_string(j, "message");
         if (!message)
                 message = json_string(j, "Message");
-        (void) snprintf(error, AWS_ERROR_MAX, "%s (HTTP %ld): %.300s", code, a->status, message ? message : "no message");
+        if (str_empty(message))
+                message = "no message";
+        (void) snprintf(error, AWS_ERROR_MAX, "%s (HTTP %ld): %.*s", code, a->status,
+                        (int) first_line(message, MESSAGE_MAX), message);
         return outcome_of(a, code);
 }
 
@@ -230,7 +276,8 @@ static const char *read_expiry(const cJSON *data, const AwsAnswer *a, usec_t *re
 /* Returns what is wrong, or NULL and the token. */
 static const char *read_token(const cJSON *j, const AwsAnswer *a, Token **ret)
 {
-        const cJSON *data = cJSON_GetArrayItem(json_get(j, "authorizationData"), 0);
+        const cJSON *list = json_get(j, "authorizationData");
+        const cJSON *data = cJSON_IsArray(list) ? list->child : NULL;
         const char *value = json_string(data, "authorizationToken");
         const char *endpoint = json_string(data, "proxyEndpoint");
         const char *host, *problem;
@@ -253,11 +300,15 @@ AwsOutcome aws_ecr_answer(const AwsAnswer *a, Token **ret, char error[static AWS
 {
         _cleanup_json_ cJSON *j = NULL;
         const char *problem;
+        int r;
 
         if (a->http != HTTP_OK)
                 return read_error(a, error);
-        if (json_parse(a->body, a->body_size, RESPONSE_MAX, &j) < 0)
-                problem = a->body_size == 0 ? "it is empty" : "it is not JSON";
+        r = json_parse(a->body, a->body_size, RESPONSE_MAX, &j);
+        if (r < 0)
+                problem = a->body_size == 0 ? "it is empty"
+                          : r == -EMSGSIZE  ? "it is too large"
+                                            : "it is not JSON";
         else
                 problem = read_token(j, a, ret);
         if (problem) {

@@ -9,8 +9,7 @@
  * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html */
 
 /* The URL of a region's ECR API, without a trailing slash; regions that are not known yet fall to the
- * partition that their name belongs to. Returns 0, -EOPNOTSUPP if the partition has no such endpoint, or
- * -ENOMEM. */
+ * partition that their name belongs to. Returns 0 or -ENOMEM. */
 int aws_ecr_endpoint(const char *region, bool fips, bool dualstack, char **ret);
 
 /* Signs and sends one call, dated signing_time. Returns 0 or a negative errno. */

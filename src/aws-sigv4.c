@@ -69,7 +69,8 @@ static int append_headers(const AwsHeader *const *sorted, size_t n, Buf *b, Buf 
                             (r = append_lower(b, sorted[i]->name)) < 0)
                                 return r;
                 }
-                if ((r = buf_append_str(b, again ? "," : ":")) < 0 || (r = append_trimmed(b, sorted[i]->value)) < 0 ||
+                if ((r = buf_append_str(b, again ? "," : ":")) < 0 ||
+                    (r = append_trimmed(b, sorted[i]->value)) < 0 ||
                     (last && (r = buf_append_str(b, "\n")) < 0))
                         return r;
         }
@@ -149,7 +150,8 @@ static int append_signature(const AwsScope *scope, const AwsKeys *keys, const Bu
 
         r = signing_key(scope, keys, key);
         if (r >= 0)
-                r = hash_hmac_sha256(key, sizeof(key), buf_str(string_to_sign), string_to_sign->size, digest);
+                r = hash_hmac_sha256(key, sizeof(key), buf_str(string_to_sign), string_to_sign->size,
+                                     digest);
         explicit_bzero(key, sizeof(key));
         if (r < 0)
                 return r;

@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Prints the golden values of test-aws-sigv4.c (argument: sigv4) and test-aws-ecr.c (ecr), made with
+botocore: what stands between the "golden" marks there. Debian: python3-botocore."""
+
+import calendar
+import re
+import sys
+import time
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+# As the tests name them, too.
+SUITE_KEY = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+OTHER_KEY = ("ASIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+SUITE_DATE = "20150830T123600Z"
+SESSION = "FwoGZXIvYXdzEJr//////////wEaDEXAMPLE+Ab0/c2Vzc2lvbg=="
+TARGET = ("X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken")
+JSON = ("Content-Type", "application/x-amz-json-1.1")
+FORM = ("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+HOST = ("Host", "example.amazonaws.com")
+DATE = ("X-Amz-Date", SUITE_DATE)
+
+
+def case(name, method="GET", path="/", headers=(HOST, DATE), body="", region="us-east-1", service="service",
+         key=SUITE_KEY):
+    return dict(name=name, method=method, path=path, headers=headers, body=body, region=region, service=service,
+                key=key)
+
+
+def ecr(name, host, date, region, *more, body="{}"):
+    return case(name, "POST", headers=(JSON, ("Host", host), ("X-Amz-Date", date), TARGET, *more), body=body,
+                region=region, service="ecr", key=OTHER_KEY)
+
+
+# The first twelve are as AWS's published test suite and its guide for IAM have them, all but the session token.
+SIGV4 = [
+    case("get-vanilla"),
+    case("get-header-key-duplicate", headers=(HOST, ("My-Header1", "value2"), ("My-Header1", "value2"),
+                                              ("My-Header1", "value1"), DATE)),
+    case("get-header-value-order", headers=(HOST, ("My-Header1", "value4"), ("My-Header1", "value1"),
+                                            ("My-Header1", "value3"), ("My-Header1", "value2"), DATE)),
+    case("get-header-value-trim", headers=(HOST, ("My-Header1", " value1"), ("My-Header2", ' "a   b   c"'), DATE)),
+    case("get-header-value-multiline", headers=(HOST, ("My-Header1", "value1\r\n  value2\r\n     value3"), DATE)),
+    case("post-vanilla", "POST"),
+    case("post-header-key-case", "POST"),
+    case("post-header-key-sort", "POST", headers=(HOST, ("My-Header1", "value1"), DATE)),
+    case("post-header-value-case", "POST", headers=(HOST, ("My-Header1", "VALUE1"), DATE)),
+    case("post-sts-header-before", "POST", headers=(HOST, DATE, ("X-Amz-Security-Token", SESSION))),
+    case("post-x-www-form-urlencoded", "POST", body="Param1=value1",
+         headers=(("Content-Type", "application/x-www-form-urlencoded"), HOST, DATE)),
+    case("iam-list-users", path="/?Action=ListUsers&Version=2010-05-08", service="iam",
+         headers=(FORM, ("Host", "iam.amazonaws.com"), DATE)),
+    # Ours.
+    ecr("ecr", "api.ecr.eu-west-1.amazonaws.com", "20261123T191927Z", "eu-west-1"),
+    ecr("ecr-session", "api.ecr.eu-west-1.amazonaws.com", "20261123T191927Z", "eu-west-1",
+        ("X-Amz-Security-Token", SESSION)),
+    ecr("ecr-port", "localhost:5556", "20240229T235959Z", "us-gov-west-1"),
+    ecr("ecr-ipv6-port", "[::1]:5556", "20240301T000000Z", "cn-north-1"),
+    ecr("ecr-utf8-body", "api.ecr.eu-isoe-west-1.cloud.adc-e.uk", "20260101T000000Z", "eu-isoe-west-1",
+        body='{"registryIds":["\u00e4\u00f6 \U0001f600"]}'),
+    case("sts-assume-role", "POST", service="sts", region="ap-southeast-2", key=OTHER_KEY,
+         headers=(FORM, ("Host", "sts.ap-southeast-2.amazonaws.com"), ("X-Amz-Date", "20380119T031408Z")),
+         body="Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fpull"),
+    case("header-order-and-case", "POST",
+         headers=(("x-AMZ-date", SUITE_DATE), ("ZZ", "z"), ("a", "1"), ("HOST", "example.amazonaws.com"),
+                  ("A-B", "2"), ("aB", "3"), ("A_b", "4"), ("A", "5"))),
+    case("blanks-in-values", headers=(HOST, ("My-Header1", "\t a \t b\r\n\tc\n d \v\f e  "), ("My-Header2", " \t "),
+                                      ("My-Header3", ""), ("My-Header4", '" q  r "'), DATE)),
+    case("duplicates-apart", headers=(("X-B", " 2 "), HOST, ("x-a", "1"), ("X-b", ""), DATE, ("x-B", "2  3"))),
+    case("path-and-query", path="/p/a%20b/?B=2&A=%20x&A=1"),
+]
+
+# What aws_ecr_request() is given: a URL, a region, and a session token or none.
+ECR = [
+    ("https://api.ecr.eu-west-1.amazonaws.com", "eu-west-1", None),
+    ("https://api.ecr.eu-west-1.amazonaws.com", "eu-west-1", SESSION),
+    ("https://ecr-fips.us-gov-west-1.api.aws", "us-gov-west-1", None),
+    ("https://vpce-1.api.ecr.eu-west-1.vpce.amazonaws.com:8443", "eu-west-1", None),
+    ("https://api.ecr.cn-north-1.amazonaws.com.cn:443", "cn-north-1", None),
+    ("http://127.0.0.1:5556", "us-east-1", SESSION),
+    ("http://localhost:80", "us-east-1", None),
+    ("https://localhost:80", "us-east-1", None),
+    ("http://localhost:443", "us-east-1", None),
+    ("http://[::1]:5556", "us-east-1", None),
+    ("https://proxy.example:8443/p", "eu-west-1", None),
+    ("https://proxy.example/a/b%20c/!d", "eu-west-1", None),
+]
+ECR_DATE = "20261123T191927Z"
+
+
+def sign(c):
+    host = dict((k.lower(), v) for k, v in c["headers"])["host"]
+    request = AWSRequest(c["method"], "https://" + host + c["path"], data=c["body"].encode())
+    for name, value in c["headers"]:
+        request.headers[name] = value  # adds, also a second one of that name
+    date = [v for k, v in c["headers"] if k.lower() == "x-amz-date"][0]
+    request.context["timestamp"] = date
+    auth = SigV4Auth(Credentials(*c["key"]), c["service"], c["region"])
+    canonical = auth.canonical_request(request)
+    string = auth.string_to_sign(request, canonical)
+    auth._inject_signature_to_request(request, auth.signature(string, request))
+    return date, canonical, string, request.headers["Authorization"]
+
+
+def c_string(text, indent):
+    """As C literals, a new one after each line end and ", "."""
+    escapes = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\f": "\\f", '"': '\\"', "\\": "\\\\"}
+    lines = re.split("(?<=\n)(?=.)|(?<=, )", text)
+    for i, line in enumerate(lines):
+        chars = [chr(byte) for byte in line.encode()]
+        line = "".join(escapes.get(c, c if " " <= c <= "~" else "\\%03o" % ord(c)) for c in chars)
+        lines[i] = '"%s"' % line.replace(SESSION, '" SESSION "')
+    return ("\n" + " " * indent).join(lines).replace('"" ', "").replace(' ""', "")
+
+
+def print_sigv4():
+    for c in SIGV4:
+        date, canonical, string, authorization = sign(c)
+        path, query = canonical.split("\n")[1:3]
+        print("        {")
+        print('                "%s", "%s", "%s", "%s",' % (c["name"], c["method"], path, query))
+        print("                {")
+        for name, value in c["headers"]:
+            print("                        { %s, %s }," % (c_string(name, 26), c_string(value, 26)))
+        print("                },")
+        print("                %s," % c_string(c["body"], 16))
+        print('                "%s", "%s", %s, %d,' % (c["region"], c["service"],
+              "SUITE_KEY" if c["key"] == SUITE_KEY else "OTHER_KEY",
+              calendar.timegm(time.strptime(date, "%Y%m%dT%H%M%SZ"))))
+        for text in (canonical, string, authorization):
+            print("                %s," % c_string(text, 16))
+        print("        },")
+
+
+def print_ecr():
+    for url, region, token in ECR:
+        scheme, rest = url.split("://")
+        host, slash, path = rest.partition("/")
+        default = {"https": ":443", "http": ":80"}[scheme]
+        host = host.removesuffix(default)  # as libcurl, and botocore's own _host_from_url()
+        c = ecr("", host, ECR_DATE, region, *([("X-Amz-Security-Token", token)] if token else []))
+        c["path"] = slash + path + "/"
+        print("        {")
+        print('                "%s", "%s", %s,' % (url, region, "SESSION" if token else "NULL"))
+        print("                %s," % c_string(sign(c)[3], 16))
+        print("        },")
+
+
+if __name__ == "__main__":
+    {"sigv4": print_sigv4, "ecr": print_ecr}[sys.argv[1]]()

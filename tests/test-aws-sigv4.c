@@ -1,0 +1,816 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "aws-sigv4.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define SESSION "FwoGZXIvYXdzEJr//////////wEaDEXAMPLE+Ab0/c2Vzc2lvbg=="
+#define SUITE_SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+#define SUITE_KEY                                                                                           \
+        {                                                                                                   \
+                "AKIDEXAMPLE", SUITE_SECRET, NULL                                                           \
+        }
+#define OTHER_KEY                                                                                           \
+        {                                                                                                   \
+                "ASIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL                    \
+        }
+
+typedef struct Case {
+        const char *name, *method, *path, *query;
+        AwsHeader headers[9]; /* a name of NULL ends them */
+        const char *body;
+        const char *region, *service;
+        AwsKeys keys;
+        usec_t seconds;
+        const char *canonical_request, *string_to_sign, *authorization;
+} Case;
+
+/* clang-format off */
+static const Case cases[] = {
+        /* golden: tests/golden-sigv4.py sigv4 */
+        {
+                "get-vanilla", "GET", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "bb579772317eb040ac9ed261061d46c1f17a8133879d6129b6e1c25292927e63",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;x-amz-date, "
+                "Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+        },
+        {
+                "get-header-key-duplicate", "GET", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "My-Header1", "value2" },
+                        { "My-Header1", "value2" },
+                        { "My-Header1", "value1" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "my-header1:value2,value2,value1\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;my-header1;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "dc7f04a3abfde8d472b0ab1a418b741b7c67174dad1551b4117b15527fbe966c",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;my-header1;x-amz-date, "
+                "Signature=c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea",
+        },
+        {
+                "get-header-value-order", "GET", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "My-Header1", "value4" },
+                        { "My-Header1", "value1" },
+                        { "My-Header1", "value3" },
+                        { "My-Header1", "value2" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "my-header1:value4,value1,value3,value2\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;my-header1;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "31ce73cd3f3d9f66977ad3dd957dc47af14df92fcd8509f59b349e9137c58b86",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;my-header1;x-amz-date, "
+                "Signature=08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01",
+        },
+        {
+                "get-header-value-trim", "GET", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "My-Header1", " value1" },
+                        { "My-Header2", " \"a   b   c\"" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "my-header1:value1\n"
+                "my-header2:\"a b c\"\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;my-header1;my-header2;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "a726db9b0df21c14f559d0a978e563112acb1b9e05476f0a6a1c7d68f28605c7",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;my-header1;my-header2;x-amz-date, "
+                "Signature=acc3ed3afb60bb290fc8d2dd0098b9911fcaa05412b367055dee359757a9c736",
+        },
+        {
+                "get-header-value-multiline", "GET", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "My-Header1", "value1\r\n"
+                          "  value2\r\n"
+                          "     value3" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "my-header1:value1 value2 value3\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;my-header1;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "e99419459a677bc11de234014be3c4e72c1ea5b454ceb58b613061f5d7a162e8",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;my-header1;x-amz-date, "
+                "Signature=cfd34249e4b1c8d6b91ef74165d41a32e5fab3306300901bb65a51a73575eefd",
+        },
+        {
+                "post-vanilla", "POST", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "POST\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "553f88c9e4d10fc9e109e2aeb65f030801b70c2f6468faca261d401ae622fc87",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;x-amz-date, "
+                "Signature=5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+        },
+        {
+                "post-header-key-case", "POST", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "POST\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "553f88c9e4d10fc9e109e2aeb65f030801b70c2f6468faca261d401ae622fc87",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;x-amz-date, "
+                "Signature=5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+        },
+        {
+                "post-header-key-sort", "POST", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "My-Header1", "value1" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "POST\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "my-header1:value1\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;my-header1;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "9368318c2967cf6de74404b30c65a91e8f6253e0a8659d6d5319f1a812f87d65",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;my-header1;x-amz-date, "
+                "Signature=c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
+        },
+        {
+                "post-header-value-case", "POST", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "My-Header1", "VALUE1" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "POST\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "my-header1:VALUE1\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;my-header1;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "d51ced243e649e3de6ef63afbbdcbca03131a21a7103a1583706a64618606a93",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;my-header1;x-amz-date, "
+                "Signature=cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d",
+        },
+        {
+                "post-sts-header-before", "POST", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                        { "X-Amz-Security-Token", SESSION },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "POST\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n"
+                "x-amz-security-token:" SESSION "\n\n"
+                "host;x-amz-date;x-amz-security-token\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "6e966c0a6426090cd4f9b93dbfd6d3e4463e52cebfc85905b04f91c8f5084ebb",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;x-amz-date;x-amz-security-token, "
+                "Signature=f9b696e93684f4e0c0f84a45f5c9befbeadb32c7d45ca193b583dccb301b44e2",
+        },
+        {
+                "post-x-www-form-urlencoded", "POST", "/", "",
+                {
+                        { "Content-Type", "application/x-www-form-urlencoded" },
+                        { "Host", "example.amazonaws.com" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "Param1=value1",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "POST\n"
+                "/\n\n"
+                "content-type:application/x-www-form-urlencoded\n"
+                "host:example.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "content-type;host;x-amz-date\n"
+                "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "42a5e5bb34198acb3e84da4f085bb7927f2bc277ca766e6d19c73c2154021281",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date, "
+                "Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a",
+        },
+        {
+                "iam-list-users", "GET", "/", "Action=ListUsers&Version=2010-05-08",
+                {
+                        { "Content-Type", "application/x-www-form-urlencoded; charset=utf-8" },
+                        { "Host", "iam.amazonaws.com" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "iam", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n"
+                "Action=ListUsers&Version=2010-05-08\n"
+                "content-type:application/x-www-form-urlencoded; charset=utf-8\n"
+                "host:iam.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "content-type;host;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/iam/aws4_request\n"
+                "f536975d06c0309214f805bb90ccff089219ecd68b2577efef23edd43b7e1a59",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date, "
+                "Signature=5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7",
+        },
+        {
+                "ecr", "POST", "/", "",
+                {
+                        { "Content-Type", "application/x-amz-json-1.1" },
+                        { "Host", "api.ecr.eu-west-1.amazonaws.com" },
+                        { "X-Amz-Date", "20261123T191927Z" },
+                        { "X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken" },
+                },
+                "{}",
+                "eu-west-1", "ecr", OTHER_KEY, 1795461567,
+                "POST\n"
+                "/\n\n"
+                "content-type:application/x-amz-json-1.1\n"
+                "host:api.ecr.eu-west-1.amazonaws.com\n"
+                "x-amz-date:20261123T191927Z\n"
+                "x-amz-target:AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken\n\n"
+                "content-type;host;x-amz-date;x-amz-target\n"
+                "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+                "AWS4-HMAC-SHA256\n"
+                "20261123T191927Z\n"
+                "20261123/eu-west-1/ecr/aws4_request\n"
+                "131f63ac26fcda7b90e3c2ed2c60480212b8e6885c3165aa0d320c2f6777b355",
+                "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20261123/eu-west-1/ecr/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
+                "Signature=c692f735bf2309ba106d3fc2ffeb67859e03ec44492d3da616c7de91f0f40376",
+        },
+        {
+                "ecr-session", "POST", "/", "",
+                {
+                        { "Content-Type", "application/x-amz-json-1.1" },
+                        { "Host", "api.ecr.eu-west-1.amazonaws.com" },
+                        { "X-Amz-Date", "20261123T191927Z" },
+                        { "X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken" },
+                        { "X-Amz-Security-Token", SESSION },
+                },
+                "{}",
+                "eu-west-1", "ecr", OTHER_KEY, 1795461567,
+                "POST\n"
+                "/\n\n"
+                "content-type:application/x-amz-json-1.1\n"
+                "host:api.ecr.eu-west-1.amazonaws.com\n"
+                "x-amz-date:20261123T191927Z\n"
+                "x-amz-security-token:" SESSION "\n"
+                "x-amz-target:AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken\n\n"
+                "content-type;host;x-amz-date;x-amz-security-token;x-amz-target\n"
+                "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+                "AWS4-HMAC-SHA256\n"
+                "20261123T191927Z\n"
+                "20261123/eu-west-1/ecr/aws4_request\n"
+                "29fdca77315c24183f915ecd32a6e4c6f0e4c80cf171f9ead48e9367b1622c43",
+                "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20261123/eu-west-1/ecr/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-amz-target, "
+                "Signature=293efdc18c8fa438e7fd65b17ee4bc6dadad59bedd0c648b43800326bf01f1dd",
+        },
+        {
+                "ecr-port", "POST", "/", "",
+                {
+                        { "Content-Type", "application/x-amz-json-1.1" },
+                        { "Host", "localhost:5556" },
+                        { "X-Amz-Date", "20240229T235959Z" },
+                        { "X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken" },
+                },
+                "{}",
+                "us-gov-west-1", "ecr", OTHER_KEY, 1709251199,
+                "POST\n"
+                "/\n\n"
+                "content-type:application/x-amz-json-1.1\n"
+                "host:localhost:5556\n"
+                "x-amz-date:20240229T235959Z\n"
+                "x-amz-target:AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken\n\n"
+                "content-type;host;x-amz-date;x-amz-target\n"
+                "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+                "AWS4-HMAC-SHA256\n"
+                "20240229T235959Z\n"
+                "20240229/us-gov-west-1/ecr/aws4_request\n"
+                "4200dca0297ae86127c52a1a05fb43e5498ff426a6374a0a042b0d04eaf15e2f",
+                "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20240229/us-gov-west-1/ecr/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
+                "Signature=0c33206bfb4e236a3fee68937d4d155706c46ee013bf3e6870a954dacc82809a",
+        },
+        {
+                "ecr-ipv6-port", "POST", "/", "",
+                {
+                        { "Content-Type", "application/x-amz-json-1.1" },
+                        { "Host", "[::1]:5556" },
+                        { "X-Amz-Date", "20240301T000000Z" },
+                        { "X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken" },
+                },
+                "{}",
+                "cn-north-1", "ecr", OTHER_KEY, 1709251200,
+                "POST\n"
+                "/\n\n"
+                "content-type:application/x-amz-json-1.1\n"
+                "host:[::1]:5556\n"
+                "x-amz-date:20240301T000000Z\n"
+                "x-amz-target:AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken\n\n"
+                "content-type;host;x-amz-date;x-amz-target\n"
+                "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+                "AWS4-HMAC-SHA256\n"
+                "20240301T000000Z\n"
+                "20240301/cn-north-1/ecr/aws4_request\n"
+                "d0d793a43a252ca849dc086c6726188b6b4b0830833c35240668269eb66808f5",
+                "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20240301/cn-north-1/ecr/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
+                "Signature=77d07cf2437a5c266207e65c7a5df05427a5da6d45ebcd01bf7b6ee40b50eb60",
+        },
+        {
+                "ecr-utf8-body", "POST", "/", "",
+                {
+                        { "Content-Type", "application/x-amz-json-1.1" },
+                        { "Host", "api.ecr.eu-isoe-west-1.cloud.adc-e.uk" },
+                        { "X-Amz-Date", "20260101T000000Z" },
+                        { "X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken" },
+                },
+                "{\"registryIds\":[\"\303\244\303\266 \360\237\230\200\"]}",
+                "eu-isoe-west-1", "ecr", OTHER_KEY, 1767225600,
+                "POST\n"
+                "/\n\n"
+                "content-type:application/x-amz-json-1.1\n"
+                "host:api.ecr.eu-isoe-west-1.cloud.adc-e.uk\n"
+                "x-amz-date:20260101T000000Z\n"
+                "x-amz-target:AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken\n\n"
+                "content-type;host;x-amz-date;x-amz-target\n"
+                "de754fde411d514f7e736c73ee5fb906fff1a77830b389d2103e9f8f9681e31d",
+                "AWS4-HMAC-SHA256\n"
+                "20260101T000000Z\n"
+                "20260101/eu-isoe-west-1/ecr/aws4_request\n"
+                "ec2b368de09716ea52ad221b53d231224bf6a372fcab45f62edf56f00aafeb5e",
+                "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20260101/eu-isoe-west-1/ecr/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
+                "Signature=8bc523522dce5f05d2baf2db5ba5dc073dd9b1cd2ba385c87de880c8ca4afefe",
+        },
+        {
+                "sts-assume-role", "POST", "/", "",
+                {
+                        { "Content-Type", "application/x-www-form-urlencoded; charset=utf-8" },
+                        { "Host", "sts.ap-southeast-2.amazonaws.com" },
+                        { "X-Amz-Date", "20380119T031408Z" },
+                },
+                "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fpull",
+                "ap-southeast-2", "sts", OTHER_KEY, 2147483648,
+                "POST\n"
+                "/\n\n"
+                "content-type:application/x-www-form-urlencoded; charset=utf-8\n"
+                "host:sts.ap-southeast-2.amazonaws.com\n"
+                "x-amz-date:20380119T031408Z\n\n"
+                "content-type;host;x-amz-date\n"
+                "4751bdc4b6c04b5c2717b30a6f1da829aaccf0306e49a6c9c4e16308d4058cbd",
+                "AWS4-HMAC-SHA256\n"
+                "20380119T031408Z\n"
+                "20380119/ap-southeast-2/sts/aws4_request\n"
+                "61bd89fe3ee20021da09be89ad67c361fb4771954f25aaff66fba208fe057e31",
+                "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20380119/ap-southeast-2/sts/aws4_request, "
+                "SignedHeaders=content-type;host;x-amz-date, "
+                "Signature=6f22038518c9f9a0a3f5025c915d91900fb6968a5f6bf9a075321119185a8494",
+        },
+        {
+                "header-order-and-case", "POST", "/", "",
+                {
+                        { "x-AMZ-date", "20150830T123600Z" },
+                        { "ZZ", "z" },
+                        { "a", "1" },
+                        { "HOST", "example.amazonaws.com" },
+                        { "A-B", "2" },
+                        { "aB", "3" },
+                        { "A_b", "4" },
+                        { "A", "5" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "POST\n"
+                "/\n\n"
+                "a:1,5\n"
+                "a-b:2\n"
+                "a_b:4\n"
+                "ab:3\n"
+                "host:example.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n"
+                "zz:z\n\n"
+                "a;a-b;a_b;ab;host;x-amz-date;zz\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "db723862efd7f858c6b926792608dc9725805b9e5ff69d0ea629dbed9e87f3ca",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=a;a-b;a_b;ab;host;x-amz-date;zz, "
+                "Signature=77d85238b4ea585b3a14bbe13f25161db6e26abd79b5377850990e05b7c5fffb",
+        },
+        {
+                "blanks-in-values", "GET", "/", "",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "My-Header1", "\t a \t b\r\n"
+                          "\tc\n"
+                          " d \v\f e  " },
+                        { "My-Header2", " \t " },
+                        { "My-Header3", "" },
+                        { "My-Header4", "\" q  r \"" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "my-header1:a b c d e\n"
+                "my-header2:\n"
+                "my-header3:\n"
+                "my-header4:\" q r \"\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;my-header1;my-header2;my-header3;my-header4;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "6799a6a663b5edfde2d985eb88bd2fa7b23f359e7d9e792a58a0110996a6bcd4",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;my-header1;my-header2;my-header3;my-header4;x-amz-date, "
+                "Signature=4f5350e76a2bf0e5eb375c3ac937575f85d65de6f6cb7636ebbed3f845e4f62f",
+        },
+        {
+                "duplicates-apart", "GET", "/", "",
+                {
+                        { "X-B", " 2 " },
+                        { "Host", "example.amazonaws.com" },
+                        { "x-a", "1" },
+                        { "X-b", "" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                        { "x-B", "2  3" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/\n\n"
+                "host:example.amazonaws.com\n"
+                "x-a:1\n"
+                "x-amz-date:20150830T123600Z\n"
+                "x-b:2,,2 3\n\n"
+                "host;x-a;x-amz-date;x-b\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "bdd28148e7a43690ddef56e9303dece4c10d064ee7656d04e4de6eae816aec6c",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;x-a;x-amz-date;x-b, "
+                "Signature=35b089fdfb38083dc861271dbe2320b47897dbfc4fa1e82f3a005f9a413228b9",
+        },
+        {
+                "path-and-query", "GET", "/p/a%2520b/", "A=%20x&A=1&B=2",
+                {
+                        { "Host", "example.amazonaws.com" },
+                        { "X-Amz-Date", "20150830T123600Z" },
+                },
+                "",
+                "us-east-1", "service", SUITE_KEY, 1440938160,
+                "GET\n"
+                "/p/a%2520b/\n"
+                "A=%20x&A=1&B=2\n"
+                "host:example.amazonaws.com\n"
+                "x-amz-date:20150830T123600Z\n\n"
+                "host;x-amz-date\n"
+                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+                "AWS4-HMAC-SHA256\n"
+                "20150830T123600Z\n"
+                "20150830/us-east-1/service/aws4_request\n"
+                "6935eb27b62e668aef81f54b048e41cc3abdc8499545ef3adc8db8542748daad",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+                "SignedHeaders=host;x-amz-date, "
+                "Signature=6e916af988ed578dd3aa46c8e4528e5684b6301eedefe680a32aaad024c60d88",
+        },
+        /* end of golden */
+};
+/* clang-format on */
+
+static AwsRequest request_of(const Case *c)
+{
+        AwsRequest request = {
+                .method = c->method,
+                .path = c->path,
+                .query = c->query,
+                .headers = c->headers,
+                .body = c->body,
+                .body_size = strlen(c->body),
+        };
+
+        while (c->headers[request.n_headers].name)
+                request.n_headers++;
+        return request;
+}
+
+static AwsScope scope_of(const Case *c)
+{
+        return (AwsScope){ c->region, c->service, c->seconds * USEC_PER_SEC };
+}
+
+static void check(const Case *c, const Buf *b, const char *expected)
+{
+        if (!streq(buf_str(b), expected))
+                fail_msg("%s:\n%s\ninstead of\n%s", c->name, buf_str(b), expected);
+}
+
+static void test_canonical_requests_are_botocore_s(void **state)
+{
+        for (const Case *c = cases; c < cases + ELEMENTSOF(cases); c++) {
+                _cleanup_buf_ Buf b = BUF_INIT(10000), names = BUF_INIT(1000);
+                AwsRequest request = request_of(c);
+                const char *listed;
+
+                assert_int_equal(aws_sigv4_canonical_request(&request, &b, &names), 0);
+                check(c, &b, c->canonical_request);
+                listed = strstr(c->authorization, "SignedHeaders=") + strlen("SignedHeaders=");
+                assert_int_equal(strcspn(listed, ","), names.size);
+                assert_memory_equal(listed, names.data, names.size);
+        }
+}
+
+static void test_strings_to_sign_are_botocore_s(void **state)
+{
+        for (const Case *c = cases; c < cases + ELEMENTSOF(cases); c++) {
+                _cleanup_buf_ Buf b = BUF_INIT(10000), canonical = BUF_INIT(10000);
+                AwsScope scope = scope_of(c);
+
+                assert_int_equal(buf_append_str(&canonical, c->canonical_request), 0);
+                assert_int_equal(aws_sigv4_string_to_sign(&scope, &canonical, &b), 0);
+                check(c, &b, c->string_to_sign);
+        }
+}
+
+static void test_authorizations_are_botocore_s(void **state)
+{
+        for (const Case *c = cases; c < cases + ELEMENTSOF(cases); c++) {
+                _cleanup_buf_ Buf b = BUF_INIT(10000);
+                AwsRequest request = request_of(c);
+                AwsScope scope = scope_of(c);
+
+                assert_int_equal(aws_sigv4_authorization(&request, &scope, &c->keys, &b), 0);
+                check(c, &b, c->authorization);
+        }
+}
+
+/* As AWS has published them, so that the golden values above are not botocore's word alone. */
+static void test_published_signatures(void **state)
+{
+        static const char *const published[][2] = {
+                { "get-vanilla", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31" },
+                { "post-vanilla", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b" },
+                { "iam-list-users", "5d672d79c15b13162d9279b0855cfba6789a8edb4c82c400e06b5924a6f2b5d7" },
+        };
+        unsigned n = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(published); i++)
+                for (const Case *c = cases; c < cases + ELEMENTSOF(cases); c++)
+                        if (streq(c->name, published[i][0])) {
+                                assert_non_null(strstr(c->authorization, published[i][1]));
+                                n++;
+                        }
+        assert_int_equal(n, ELEMENTSOF(published));
+}
+
+static void test_output_is_appended(void **state)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(10000);
+        AwsRequest request = request_of(&cases[0]);
+        AwsScope scope = scope_of(&cases[0]);
+
+        assert_int_equal(buf_append_str(&b, "Authorization: "), 0);
+        assert_int_equal(aws_sigv4_authorization(&request, &scope, &cases[0].keys, &b), 0);
+        assert_string_equal(startswith(buf_str(&b), "Authorization: "), cases[0].authorization);
+}
+
+static void test_body_may_hold_any_byte_or_be_none(void **state)
+{
+        static const char body[] = "a\0b\xff";
+        AwsRequest request = request_of(&cases[0]);
+        _cleanup_buf_ Buf none = BUF_INIT(1000), binary = BUF_INIT(1000), names = BUF_INIT(100),
+                          more = BUF_INIT(100);
+
+        request.body = NULL;
+        assert_int_equal(aws_sigv4_canonical_request(&request, &none, &names), 0);
+        assert_string_equal(buf_str(&none), cases[0].canonical_request);
+        request.body = body;
+        request.body_size = 4;
+        assert_int_equal(aws_sigv4_canonical_request(&request, &binary, &more), 0);
+        assert_string_equal(strrchr(buf_str(&binary), '\n') + 1, /* sha256sum */
+                            "a37cc3026aae4d519e0b19c298fa913b4dccfdf0658cbccbb7deaa0226d5acdb");
+}
+
+static void test_no_more_headers_than_there_is_room_for(void **state)
+{
+        AwsHeader headers[AWS_SIGV4_HEADERS_MAX + 1];
+        char names[ELEMENTSOF(headers)][8];
+        AwsRequest request = request_of(&cases[0]);
+        AwsScope scope = scope_of(&cases[0]);
+        _cleanup_buf_ Buf b = BUF_INIT(10000), signed_headers = BUF_INIT(1000),
+                          authorization = BUF_INIT(1000);
+
+        /* From the last to the first, so that they all have to be moved. */
+        for (size_t i = 0; i < ELEMENTSOF(headers); i++) {
+                (void) snprintf(names[i], sizeof(names[i]), "H%02u", (unsigned) (ELEMENTSOF(headers) - i));
+                headers[i] = (AwsHeader){ names[i], "v" };
+        }
+        request.headers = headers;
+        request.n_headers = ELEMENTSOF(headers);
+        assert_int_equal(aws_sigv4_canonical_request(&request, &b, &signed_headers), -EINVAL);
+        assert_int_equal(aws_sigv4_authorization(&request, &scope, &cases[0].keys, &authorization), -EINVAL);
+        assert_int_equal(b.size + signed_headers.size + authorization.size, 0);
+        request.n_headers--;
+        assert_int_equal(aws_sigv4_canonical_request(&request, &b, &signed_headers), 0);
+        assert_string_equal(buf_str(&signed_headers),
+                            "h02;h03;h04;h05;h06;h07;h08;h09;h10;h11;h12;h13;h14;h15;h16;h17");
+}
+
+static void test_a_buffer_too_small_is_an_error_at_every_size(void **state)
+{
+        const Case *c = &cases[0];
+        AwsRequest request = request_of(c);
+        AwsScope scope = scope_of(c);
+        _cleanup_buf_ Buf canonical = BUF_INIT(10000);
+
+        assert_int_equal(buf_append_str(&canonical, c->canonical_request), 0);
+        for (size_t max = 0; max < strlen(c->canonical_request); max++) {
+                _cleanup_buf_ Buf b = BUF_INIT(max), names = BUF_INIT(1000);
+
+                assert_int_equal(aws_sigv4_canonical_request(&request, &b, &names), -EMSGSIZE);
+        }
+        for (size_t max = 0; max < strlen("host;x-amz-date"); max++) {
+                _cleanup_buf_ Buf b = BUF_INIT(1000), names = BUF_INIT(max);
+
+                assert_int_equal(aws_sigv4_canonical_request(&request, &b, &names), -EMSGSIZE);
+        }
+        for (size_t max = 0; max < strlen(c->string_to_sign); max++) {
+                _cleanup_buf_ Buf b = BUF_INIT(max);
+
+                assert_int_equal(aws_sigv4_string_to_sign(&scope, &canonical, &b), -EMSGSIZE);
+        }
+        for (size_t max = 0; max < strlen(c->authorization); max++) {
+                _cleanup_buf_ Buf b = BUF_INIT(max);
+
+                assert_int_equal(aws_sigv4_authorization(&request, &scope, &c->keys, &b), -EMSGSIZE);
+        }
+}
+
+/* A configuration's value may have 4 kB; a header that is larger than everything is refused. */
+static void test_long_session_tokens_can_be_signed(void **state)
+{
+        static const struct {
+                size_t size;
+                int expected;
+        } sizes[] = { { 4096, 0 }, { 20000, 0 }, { 64 * 1024, -EMSGSIZE } };
+
+        for (size_t i = 0; i < ELEMENTSOF(sizes); i++) {
+                _cleanup_free_ char *token = calloc(1, sizes[i].size + 1);
+                AwsHeader headers[] = { { "Host", "h" },
+                                        { "X-Amz-Date", "d" },
+                                        { "X-Amz-Security-Token", token } };
+                AwsRequest request = request_of(&cases[0]);
+                AwsScope scope = scope_of(&cases[0]);
+                _cleanup_buf_ Buf b = BUF_INIT(1000);
+
+                assert_non_null(token);
+                memset(token, 'x', sizes[i].size);
+                request.headers = headers;
+                request.n_headers = ELEMENTSOF(headers);
+                assert_int_equal(aws_sigv4_authorization(&request, &scope, &cases[0].keys, &b),
+                                 sizes[i].expected);
+                assert_null(strstr(buf_str(&b), "xxx"));
+                assert_null(strstr(buf_str(&b), SUITE_SECRET));
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_canonical_requests_are_botocore_s),
+                cmocka_unit_test(test_strings_to_sign_are_botocore_s),
+                cmocka_unit_test(test_authorizations_are_botocore_s),
+                cmocka_unit_test(test_published_signatures),
+                cmocka_unit_test(test_output_is_appended),
+                cmocka_unit_test(test_body_may_hold_any_byte_or_be_none),
+                cmocka_unit_test(test_no_more_headers_than_there_is_room_for),
+                cmocka_unit_test(test_a_buffer_too_small_is_an_error_at_every_size),
+                cmocka_unit_test(test_long_session_tokens_can_be_signed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
