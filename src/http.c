@@ -2,36 +2,25 @@
 #include "config.h"
 
 #include "http.h"
+#include "http-sockets.h"
 #include "log.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #define CONNECT_TIMEOUT_MS 10000L
-#define CONNECTIONS_MAX 128U
 #define USER_AGENT "eatr/" PACKAGE_VERSION " (linux)"
-
-/* A cut network is noticed after 45 s: by probes when nothing is sent, by TCP_USER_TIMEOUT when what is sent
- * is not acknowledged. */
-#define KEEPALIVE_IDLE_S 30
-#define KEEPALIVE_INTERVAL_S 5
-#define KEEPALIVE_COUNT 3
-#define USER_TIMEOUT_MS 45000
 
 struct HttpClient {
         sd_event *event;
         CURLM *multi;
         sd_event_source *timer;
         sd_event_source *drain; /* reports finished requests, outside of libcurl's callbacks */
-        char *ca, *ca_file, *client_certificate, *client_key, *server_name;
-        bool insecure, no_proxy;
-        int sockets[CONNECTIONS_MAX]; /* those open, -1: free slot */
+        HttpPeer peer;
+        HttpSockets sockets;
         usec_t last_activity;
 };
 
@@ -41,6 +30,7 @@ struct HttpRequest {
         struct curl_slist *headers, *connect_to;
         sd_event_source *timeout;
         Buf request_body, response_body;
+        http_open_t on_open;
         http_data_t on_data;
         http_done_t done;
         void *userdata;
@@ -157,49 +147,9 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *userdata)
         return 0;
 }
 
-static curl_socket_t on_open(void *userdata, curlsocktype purpose, struct curl_sockaddr *address)
-{
-        static const struct {
-                int level, option, value;
-        } options[] = {
-                { SOL_SOCKET, SO_KEEPALIVE, 1 },
-                { IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
-                { IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S },
-                { IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_COUNT },
-                { IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS },
-        };
-        HttpClient *c = userdata;
-        int fd;
-
-        fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
-        if (fd < 0)
-                return CURL_SOCKET_BAD;
-        if (address->socktype == SOCK_STREAM && address->family != AF_UNIX)
-                for (size_t i = 0; i < ELEMENTSOF(options); i++)
-                        (void) setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(int));
-        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-                if (c->sockets[i] < 0) {
-                        c->sockets[i] = fd;
-                        break;
-                }
-        return fd;
-}
-
-static int on_close(void *userdata, curl_socket_t fd)
-{
-        HttpClient *c = userdata;
-
-        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-                if (c->sockets[i] == fd)
-                        c->sockets[i] = -1;
-        return close(fd);
-}
-
 void http_client_disconnect(HttpClient *c)
 {
-        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-                if (c->sockets[i] >= 0)
-                        (void) shutdown(c->sockets[i], SHUT_RDWR);
+        http_sockets_shutdown(&c->sockets);
 }
 
 usec_t http_client_last_activity(const HttpClient *c)
@@ -217,7 +167,8 @@ static void request_finish(HttpRequest *q, CURLcode code)
         q->duration = usec_sub(clock_boottime(), q->started);
         if (q->data_error < 0)
                 (void) snprintf(q->error, sizeof(q->error), "%s",
-                                q->data_error == -EMSGSIZE ? "the answer is too large" : strerror(-q->data_error));
+                                q->data_error == -EMSGSIZE ? "the answer is too large"
+                                                           : strerror(-q->data_error));
         else if (code != CURLE_OK && !q->error[0])
                 (void) snprintf(q->error, sizeof(q->error), "%s", curl_easy_strerror(code));
         else if (code == CURLE_OK)
@@ -300,10 +251,19 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata)
         char value[64], *end;
 
         n *= size;
+        if (line[0] == '\r' || line[0] == '\n') {
+                long status = 0;
+
+                (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
+                if (q->on_open && status >= 200 && status < 300)
+                        q->on_open(q->userdata);
+                return n;
+        }
         if (header_value(line, n, "date", value, sizeof(value))) {
                 if (clock_parse_http_date(value, &q->date) < 0)
                         q->date = 0;
-        } else if (header_value(line, n, "retry-after", value, sizeof(value)) && isdigit((unsigned char) value[0])) {
+        } else if (header_value(line, n, "retry-after", value, sizeof(value)) &&
+                   isdigit((unsigned char) value[0])) {
                 unsigned long seconds = strtoul(value, &end, 10);
 
                 q->has_retry_after = !*end;
@@ -325,76 +285,20 @@ static int slist_add(struct curl_slist **list, const char *line)
         return 0;
 }
 
-static struct curl_blob pem_blob(const char *pem)
-{
-        return (struct curl_blob){ .data = (char *) pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY };
-}
-
-static void set_tls(HttpRequest *q)
-{
-        HttpClient *c = q->client;
-        struct curl_blob blob;
-
-        if (c->insecure) {
-                curl_easy_setopt(q->easy, CURLOPT_SSL_VERIFYPEER, 0L);
-                curl_easy_setopt(q->easy, CURLOPT_SSL_VERIFYHOST, 0L);
-        }
-        if (c->ca) {
-                blob = pem_blob(c->ca);
-                curl_easy_setopt(q->easy, CURLOPT_CAINFO_BLOB, &blob);
-                curl_easy_setopt(q->easy, CURLOPT_CAPATH, NULL);
-        } else if (c->ca_file) {
-                curl_easy_setopt(q->easy, CURLOPT_CAINFO, c->ca_file);
-                curl_easy_setopt(q->easy, CURLOPT_CAPATH, NULL);
-        }
-        if (c->client_certificate && c->client_key) {
-                blob = pem_blob(c->client_certificate);
-                curl_easy_setopt(q->easy, CURLOPT_SSLCERT_BLOB, &blob);
-                curl_easy_setopt(q->easy, CURLOPT_SSLCERTTYPE, "PEM");
-                blob = pem_blob(c->client_key);
-                curl_easy_setopt(q->easy, CURLOPT_SSLKEY_BLOB, &blob);
-                curl_easy_setopt(q->easy, CURLOPT_SSLKEYTYPE, "PEM");
-        }
-}
-
-/* The name that TLS asks for and checks is the URL's, so that another one has to go into the URL while the
- * connection and the Host header stay where they were; client-go does the same. */
 static int set_server_name(HttpRequest *q, const char *url)
 {
-        _cleanup_free_ char *host = NULL, *port = NULL, *connect_to = NULL, *header = NULL, *renamed = NULL;
-        CURLU *u = curl_url();
-        char *s = NULL;
-        int r = -EINVAL;
+        _cleanup_free_ char *renamed = NULL, *connect_to = NULL, *host_header = NULL;
+        int r;
 
-        if (!u)
-                return -ENOMEM;
-        if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK || curl_url_get(u, CURLUPART_HOST, &s, 0) != CURLUE_OK)
-                goto finish;
-        host = strdup(s);
-        curl_free(s);
-        if (curl_url_get(u, CURLUPART_PORT, &s, CURLU_DEFAULT_PORT) != CURLUE_OK)
-                goto finish;
-        port = strdup(s);
-        curl_free(s);
-        if (!host || !port ||
-            curl_url_set(u, CURLUPART_HOST, q->client->server_name, 0) != CURLUE_OK ||
-            curl_url_get(u, CURLUPART_URL, &s, 0) != CURLUE_OK)
-                goto finish;
-        renamed = strdup(s);
-        curl_free(s);
-        connect_to = str_printf("::%s:%s", host, port);
-        header = str_printf("Host: %s:%s", host, port);
-        if (!renamed || !connect_to || !header || slist_add(&q->connect_to, connect_to) < 0 ||
-            slist_add(&q->headers, header) < 0) {
-                r = -ENOMEM;
-                goto finish;
-        }
-        curl_easy_setopt(q->easy, CURLOPT_CONNECT_TO, q->connect_to);
+        r = http_peer_rename(&q->client->peer, url, &renamed, &connect_to, &host_header);
+        if (r < 0)
+                return r;
+        r = slist_add(&q->connect_to, connect_to);
+        if (r < 0)
+                return r;
         curl_easy_setopt(q->easy, CURLOPT_URL, renamed);
-        r = 0;
-finish:
-        curl_url_cleanup(u);
-        return r;
+        curl_easy_setopt(q->easy, CURLOPT_CONNECT_TO, q->connect_to);
+        return slist_add(&q->headers, host_header);
 }
 
 static int set_headers(HttpRequest *q, const HttpSpec *spec)
@@ -415,15 +319,10 @@ static void set_connection(HttpRequest *q)
         curl_easy_setopt(q->easy, CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
         curl_easy_setopt(q->easy, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(q->easy, CURLOPT_PIPEWAIT, 1L);
+        curl_easy_setopt(q->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS,
+                         1L); /* a proxy's, with its status and Date */
         curl_easy_setopt(q->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
         curl_easy_setopt(q->easy, CURLOPT_USERAGENT, USER_AGENT);
-        curl_easy_setopt(q->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
-        curl_easy_setopt(q->easy, CURLOPT_OPENSOCKETDATA, q->client);
-        curl_easy_setopt(q->easy, CURLOPT_CLOSESOCKETFUNCTION, on_close);
-        curl_easy_setopt(q->easy, CURLOPT_CLOSESOCKETDATA, q->client);
-        if (q->client->no_proxy)
-                curl_easy_setopt(q->easy, CURLOPT_NOPROXY, "*");
 }
 
 static int set_request(HttpRequest *q, const HttpSpec *spec)
@@ -431,6 +330,9 @@ static int set_request(HttpRequest *q, const HttpSpec *spec)
         int r;
 
         curl_easy_setopt(q->easy, CURLOPT_URL, spec->url);
+        /* One connection for all. Only TLS settles at once whether it takes more than one request: over
+         * plain HTTP the others would wait for the first one's answer. */
+        curl_easy_setopt(q->easy, CURLOPT_PIPEWAIT, startswith(spec->url, "https:") ? 1L : 0L);
         curl_easy_setopt(q->easy, CURLOPT_PRIVATE, q);
         curl_easy_setopt(q->easy, CURLOPT_ERRORBUFFER, q->error);
         curl_easy_setopt(q->easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -448,7 +350,7 @@ static int set_request(HttpRequest *q, const HttpSpec *spec)
         }
         curl_easy_setopt(q->easy, CURLOPT_CUSTOMREQUEST, spec->method);
         r = set_headers(q, spec);
-        if (r >= 0 && q->client->server_name)
+        if (r >= 0 && q->client->peer.server_name)
                 r = set_server_name(q, spec->url);
         if (r >= 0)
                 curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers);
@@ -459,10 +361,12 @@ static int arm_timeout(HttpRequest *q, usec_t timeout)
 {
         if (timeout == 0)
                 return 0;
-        return sd_event_add_time_relative(q->client->event, &q->timeout, CLOCK_BOOTTIME, timeout, 0, on_timeout, q);
+        return sd_event_add_time_relative(q->client->event, &q->timeout, CLOCK_BOOTTIME, timeout, 0,
+                                          on_timeout, q);
 }
 
-int http_request_start(HttpClient *c, const HttpSpec *spec, http_done_t done, void *userdata, HttpRequest **ret)
+int http_request_start(HttpClient *c, const HttpSpec *spec, http_done_t done, void *userdata,
+                       HttpRequest **ret)
 {
         _cleanup_(http_request_freep) HttpRequest *q = NULL;
         int r;
@@ -473,6 +377,7 @@ int http_request_start(HttpClient *c, const HttpSpec *spec, http_done_t done, vo
         q->client = c;
         q->request_body = BUF_INIT_SECRET(spec->body_size);
         q->response_body = BUF_INIT_SECRET(spec->response_max);
+        q->on_open = spec->on_open;
         q->on_data = spec->on_data;
         q->done = done;
         q->userdata = userdata;
@@ -482,7 +387,8 @@ int http_request_start(HttpClient *c, const HttpSpec *spec, http_done_t done, vo
         if (!q->easy)
                 return -ENOMEM;
         set_connection(q);
-        set_tls(q);
+        http_peer_apply(&c->peer, q->easy);
+        http_sockets_apply(&c->sockets, q->easy);
         r = set_request(q, spec);
         if (r < 0)
                 return r;
@@ -525,6 +431,14 @@ usec_t http_request_duration(const HttpRequest *q)
         return q->duration;
 }
 
+/* Bearer tokens and the like are among the headers. */
+static void slist_erase_free(struct curl_slist *list)
+{
+        for (struct curl_slist *l = list; l; l = l->next)
+                explicit_bzero(l->data, strlen(l->data));
+        curl_slist_free_all(list);
+}
+
 HttpRequest *http_request_free(HttpRequest *q)
 {
         if (!q)
@@ -534,7 +448,7 @@ HttpRequest *http_request_free(HttpRequest *q)
                 (void) curl_multi_remove_handle(q->client->multi, q->easy);
                 curl_easy_cleanup(q->easy);
         }
-        curl_slist_free_all(q->headers);
+        slist_erase_free(q->headers);
         curl_slist_free_all(q->connect_to);
         buf_done(&q->request_body);
         buf_done(&q->response_body);
@@ -543,18 +457,6 @@ HttpRequest *http_request_free(HttpRequest *q)
 }
 
 /* --- the client ------------------------------------------------------------------------------------ */
-
-static int copy_peer(HttpClient *c, const HttpPeer *peer)
-{
-        c->insecure = peer->insecure;
-        c->no_proxy = peer->no_proxy;
-        if (str_replace(&c->ca, peer->ca) < 0 || str_replace(&c->ca_file, peer->ca_file) < 0 ||
-            str_replace(&c->client_certificate, peer->client_certificate) < 0 ||
-            str_replace(&c->client_key, peer->client_key) < 0 ||
-            str_replace(&c->server_name, peer->server_name) < 0)
-                return -ENOMEM;
-        return 0;
-}
 
 static int client_add_sources(HttpClient *c)
 {
@@ -580,10 +482,9 @@ int http_client_new(sd_event *event, const HttpPeer *peer, HttpClient **ret)
         c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-                c->sockets[i] = -1;
+        http_sockets_init(&c->sockets);
         c->event = sd_event_ref(event);
-        r = copy_peer(c, peer);
+        r = http_peer_copy(peer, &c->peer);
         if (r < 0)
                 return r;
         r = client_add_sources(c);
@@ -609,11 +510,7 @@ HttpClient *http_client_free(HttpClient *c)
         (void) sd_event_source_disable_unref(c->timer);
         (void) sd_event_source_disable_unref(c->drain);
         (void) sd_event_unref(c->event);
-        free(c->ca);
-        free(c->ca_file);
-        free(c->client_certificate);
-        str_erase_free(c->client_key);
-        free(c->server_name);
+        http_peer_done(&c->peer);
         free(c);
         return NULL;
 }

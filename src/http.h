@@ -3,6 +3,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "http-peer.h"
 
 #include <systemd/sd-event.h>
 
@@ -34,20 +35,13 @@ typedef enum HttpOutcome {
 /* The pure part of that decision; status 0 means that no answer came. */
 HttpOutcome http_classify(long status, bool has_retry_after);
 
-/* Whom to trust and who we are. Strings are PEM text unless they say file; all are copied. */
-typedef struct HttpPeer {
-        const char *ca;      /* the only roots of trust; NULL: ca_file, else the system's */
-        const char *ca_file; /* the same as a path */
-        const char *client_certificate;
-        const char *client_key;
-        const char *server_name; /* the name to ask for and to check instead of the URL's host; NULL: that host */
-        bool insecure;           /* check nothing */
-        bool no_proxy;           /* ignore the environment's proxies */
-} HttpPeer;
-
 /* Called exactly once for each request, from the event loop, unless the request is freed first: then
  * never. May free the request and start others. */
 typedef void (*http_done_t)(HttpRequest *q, HttpOutcome outcome, void *userdata);
+
+/* Called when the head of a 2xx answer is complete: the peer has taken the request, though a stream may
+ * stay silent for long. Must not free or start anything. */
+typedef void (*http_open_t)(void *userdata);
 
 /* Called for each piece of a streamed 2xx body. Must not free or start anything; a negative errno ends the
  * exchange, which then is HTTP_RETRY with http_request_error() naming it. */
@@ -62,10 +56,11 @@ typedef struct HttpSpec {
         usec_t timeout;      /* for the whole exchange; 0: none */
         size_t response_max; /* largest body that is collected; a larger one ends the exchange */
         bool compressed;     /* accept gzip */
+        http_open_t on_open; /* NULL: nobody wants to know */
         http_data_t on_data; /* streams a 2xx body here instead of collecting it; userdata is done's */
 } HttpSpec;
 
-/* Makes a client; the loop is referenced. Returns 0 or a negative errno. */
+/* Makes a client; peer is copied, the loop is referenced. Returns 0 or a negative errno. */
 int http_client_new(sd_event *event, const HttpPeer *peer, HttpClient **ret);
 
 /* Breaks every connection. libcurl keeps a dead HTTP/2 connection in its pool after a timeout and hands

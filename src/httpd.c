@@ -133,7 +133,8 @@ static int open_listener(const char *address, uint16_t port)
         if (fd < 0)
                 return -errno;
         (void) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-        if ((v4 ? bind(fd, (struct sockaddr *) &in, sizeof(in)) : bind(fd, (struct sockaddr *) &in6, sizeof(in6))) < 0 ||
+        if ((v4 ? bind(fd, (struct sockaddr *) &in, sizeof(in))
+                : bind(fd, (struct sockaddr *) &in6, sizeof(in6))) < 0 ||
             listen(fd, SOMAXCONN) < 0)
                 return -errno;
         result = fd;
@@ -173,9 +174,9 @@ int httpd_new(sd_event *event, const char *address, uint16_t port, const HttpdRo
                 return -ENOMEM;
         h->routes = routes;
         h->userdata = userdata;
-        h->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET, fd,
-                                     MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                     IDLE_TIMEOUT_S, MHD_OPTION_END);
+        h->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET,
+                                     fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+                                     MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_END);
         if (!h->daemon)
                 return -ENOMEM;
         fd = -1; /* the daemon's now */
