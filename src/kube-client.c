@@ -5,20 +5,25 @@
 #include "kube-client.h"
 #include "log.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
 #define STATUS_MAX (64U * 1024)
 
-/* client-go re-reads a tokenFile after a minute; the kubelet rotates projected tokens long before they end. */
+/* Of an answer that is no Status. */
+#define PLAIN_MAX 200U
+
+/* client-go re-reads a tokenFile after a minute; the kubelet rotates projected tokens long before they end.
+ */
 #define TOKEN_FILE_MAX_AGE USEC_PER_MINUTE
 
 struct KubeClient {
         HttpClient *http;
         const KubeConfig *config;
         KubeStats *stats;
-        char *token; /* last good read of the token file */
-        usec_t token_read;
+        char *token;      /* last good read of the token file */
+        usec_t token_due; /* to be read again then, 0: now */
 };
 
 struct KubeRequest {
@@ -26,6 +31,7 @@ struct KubeRequest {
         HttpRequest *http;
         KubeVerb verb;
         kube_done_t done;
+        http_open_t on_open;
         http_data_t on_data;
         void *userdata;
 };
@@ -45,8 +51,9 @@ const char *kube_verb_to_string(KubeVerb v)
 /* --- counting -------------------------------------------------------------------------------------- */
 
 const usec_t kube_latency_bounds[KUBE_LATENCY_BUCKETS] = {
-        5 * USEC_PER_MSEC,   10 * USEC_PER_MSEC,  25 * USEC_PER_MSEC, 50 * USEC_PER_MSEC, 100 * USEC_PER_MSEC,
-        250 * USEC_PER_MSEC, 500 * USEC_PER_MSEC, 1 * USEC_PER_SEC,   5 * USEC_PER_SEC,   30 * USEC_PER_SEC,
+        5 * USEC_PER_MSEC,   10 * USEC_PER_MSEC,  25 * USEC_PER_MSEC,  50 * USEC_PER_MSEC,
+        100 * USEC_PER_MSEC, 250 * USEC_PER_MSEC, 500 * USEC_PER_MSEC, 1 * USEC_PER_SEC,
+        5 * USEC_PER_SEC,    30 * USEC_PER_SEC,
 };
 
 void kube_histogram_add(KubeHistogram *h, usec_t value)
@@ -92,19 +99,32 @@ static void read_causes(const cJSON *status, KubeStatus *ret)
         }
 }
 
+/* As much of a text as fits in max bytes without cutting a character of UTF-8 in two. */
+static int text_fit(const char *p, size_t n, size_t max)
+{
+        if (n > max)
+                for (n = max; n > 0 && ((unsigned char) p[n] & 0xc0) == 0x80; n--)
+                        ;
+        return (int) n;
+}
+
 /* Proxies answer with pages and priority-and-fairness with plain text: the first line of that will do. */
 static void read_plain(const char *body, size_t size, KubeStatus *ret)
 {
-        size_t n = size;
+        size_t n = 0;
 
-        while (n > 0 && strchr(" \r\n\t", body[n - 1]))
-                n--;
+        while (size > 0 && isspace((unsigned char) *body)) {
+                body++;
+                size--;
+        }
+        while (n < size && body[n] && body[n] != '\r' && body[n] != '\n')
+                n++;
         if (n == 0 || *body == '<')
                 (void) snprintf(ret->message, sizeof(ret->message), "HTTP status %ld%s", ret->code,
                                 n > 0 ? " with a page that is not the API server's" : "");
         else
                 (void) snprintf(ret->message, sizeof(ret->message), "HTTP status %ld: %.*s", ret->code,
-                                (int) MIN(n, 200U), body);
+                                text_fit(body, n, PLAIN_MAX), body);
 }
 
 void kube_status_read(long code, const char *body, size_t size, const char *transport_error, KubeStatus *ret)
@@ -118,15 +138,18 @@ void kube_status_read(long code, const char *body, size_t size, const char *tran
                                 str_empty(transport_error) ? "no answer" : transport_error);
                 return;
         }
-        if (json_parse(body, size, STATUS_MAX, &j) < 0 || !(message = json_string(j, "message"))) {
+        if (json_parse(body, size, STATUS_MAX, &j) >= 0)
+                read_causes(j, ret);
+        reason = json_string(j, "reason");
+        message = json_string(j, "message");
+        (void) snprintf(ret->reason, sizeof(ret->reason), "%s", reason ? reason : "");
+        if (str_empty(message)) {
                 read_plain(body, size, ret);
                 return;
         }
-        reason = json_string(j, "reason");
-        (void) snprintf(ret->reason, sizeof(ret->reason), "%s", reason ? reason : "");
-        (void) snprintf(ret->message, sizeof(ret->message), "%s", message);
-        read_causes(j, ret);
-        ret->immutable = code == 422 && strstr(message, "immutable");
+        (void) snprintf(ret->message, sizeof(ret->message), "%.*s",
+                        text_fit(message, strlen(message), sizeof(ret->message) - 1), message);
+        ret->immutable = code == 422 && strstr(message, "field is immutable");
 }
 
 /* --- authentication -------------------------------------------------------------------------------- */
@@ -137,7 +160,7 @@ static void refresh_token(KubeClient *c)
         usec_t now = clock_boottime();
         char *token;
 
-        if (!c->config->token_file || (c->token && now < usec_add(c->token_read, TOKEN_FILE_MAX_AGE)))
+        if (!c->config->token_file || (c->token && now < c->token_due))
                 return;
         if (kube_config_read_token(c->config->token_file, &token) < 0) {
                 log_debug("Cannot read a token from %s, using the last one", c->config->token_file);
@@ -145,7 +168,7 @@ static void refresh_token(KubeClient *c)
         }
         str_erase_free(c->token);
         c->token = token;
-        c->token_read = now;
+        c->token_due = usec_add(now, TOKEN_FILE_MAX_AGE);
 }
 
 static int authorization_header(KubeClient *c, char **ret)
@@ -161,6 +184,13 @@ static int authorization_header(KubeClient *c, char **ret)
 }
 
 /* --- requests -------------------------------------------------------------------------------------- */
+
+static void on_open(void *userdata)
+{
+        KubeRequest *q = userdata;
+
+        q->on_open(q->userdata);
+}
 
 static int on_data(const void *p, size_t n, void *userdata)
 {
@@ -181,7 +211,7 @@ static void on_done(HttpRequest *http, HttpOutcome outcome, void *userdata)
         if (q->verb == KUBE_APPLY)
                 kube_histogram_add(&q->client->stats->writes, http_request_duration(http));
         if (outcome == HTTP_UNAUTHORIZED)
-                q->client->token_read = 0;
+                q->client->token_due = 0;
         if (outcome != HTTP_OK)
                 kube_status_read(status.code, buf_str(body), body->size, http_request_error(http), &status);
         q->done(q, outcome, &status, q->userdata);
@@ -220,12 +250,14 @@ static int start(KubeRequest *q, const KubeSpec *spec)
                 .timeout = spec->timeout,
                 .response_max = MAX(spec->response_max, STATUS_MAX),
                 .compressed = spec->compressed,
+                .on_open = spec->on_open ? on_open : NULL,
                 .on_data = spec->on_data ? on_data : NULL,
         };
         return http_request_start(q->client->http, &http, on_done, q, &q->http);
 }
 
-int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata, KubeRequest **ret)
+int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,
+                        KubeRequest **ret)
 {
         _cleanup_(kube_request_freep) KubeRequest *q = NULL;
         int r;
@@ -235,6 +267,7 @@ int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, v
                 return -ENOMEM;
         q->client = c;
         q->verb = spec->verb;
+        q->on_open = spec->on_open;
         q->on_data = spec->on_data;
         q->done = done;
         q->userdata = userdata;

@@ -32,7 +32,7 @@ typedef struct KubeHistogram {
 void kube_histogram_add(KubeHistogram *h, usec_t value);
 
 /* What clients count; one may serve several of them. Codes beyond the table's end are not told apart. */
-#define KUBE_STATS_CODES 32U
+#define KUBE_STATS_CODES 64U
 typedef struct KubeStats {
         struct {
                 KubeVerb verb;
@@ -46,7 +46,7 @@ typedef struct KubeStats {
 /* The Status object of an answer that is no success
  * (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/), or a stand-in for it. */
 typedef struct KubeStatus {
-        long code; /* HTTP's; 0: no answer */
+        long code;                   /* HTTP's; 0: no answer */
         bool field_manager_conflict; /* 409: somebody else owns a field */
         bool namespace_terminating;  /* 403: nothing can be created there any more */
         bool immutable;              /* 422: the Secret's type or data cannot be changed */
@@ -56,21 +56,24 @@ typedef struct KubeStatus {
 } KubeStatus;
 
 /* Reads a body that came with a status code; transport_error is used for code 0. Pure. */
-void kube_status_read(long code, const char *body, size_t size, const char *transport_error, KubeStatus *ret);
+void kube_status_read(long code, const char *body, size_t size, const char *transport_error,
+                      KubeStatus *ret);
 
 /* As http_done_t. status is valid during the call; on HTTP_OK only its code is set. */
 typedef void (*kube_done_t)(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata);
 
 typedef struct KubeSpec {
         KubeVerb verb;
-        const char *path;   /* with the query, "/api/v1/namespaces?watch=1"; the server's prefix is put before it */
+        const char *path; /* with the query, "/api/v1/namespaces?watch=1"; the server's prefix is put before
+                             it */
         const char *accept; /* NULL: application/json */
         const char *content_type;
         const char *body; /* copied */
         size_t body_size;
         usec_t timeout; /* 0: none */
         size_t response_max;
-        http_data_t on_data; /* see HttpSpec */
+        http_open_t on_open; /* see HttpSpec */
+        http_data_t on_data;
         bool compressed;
 } KubeSpec;
 
@@ -78,7 +81,8 @@ typedef struct KubeSpec {
 int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats, KubeClient **ret);
 
 /* Starts a request; nothing is called back before this returns. */
-int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata, KubeRequest **ret);
+int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,
+                        KubeRequest **ret);
 
 /* The underlying connections: see http_client_disconnect() and http_client_last_activity(). */
 void kube_client_disconnect(KubeClient *c);

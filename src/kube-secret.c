@@ -42,8 +42,10 @@ static bool add_metadata(cJSON *j, const char *name, const Token *token)
 
         return cJSON_AddStringToObject(metadata, "name", name) &&
                cJSON_AddStringToObject(labels, MANAGED_BY_LABEL, MANAGED_BY_VALUE) &&
-               cJSON_AddStringToObject(annotations, EXPIRES_ANNOTATION, clock_format_rfc3339(expires, token->expires)) &&
-               cJSON_AddStringToObject(annotations, RENEWED_ANNOTATION, clock_format_rfc3339(renewed, token->issued)) &&
+               cJSON_AddStringToObject(annotations, EXPIRES_ANNOTATION,
+                                       clock_format_rfc3339(expires, token->expires)) &&
+               cJSON_AddStringToObject(annotations, RENEWED_ANNOTATION,
+                                       clock_format_rfc3339(renewed, token->issued)) &&
                cJSON_AddStringToObject(annotations, TOKEN_ID_ANNOTATION, token->id);
 }
 
@@ -56,8 +58,9 @@ int kube_secret_render(const char *name, const Token *token, Buf *b)
         r = render_docker_config(token, &data);
         if (r < 0)
                 return r;
-        if (!cJSON_AddStringToObject(j, "apiVersion", "v1") || !cJSON_AddStringToObject(j, "kind", "Secret") ||
-            !add_metadata(j, name, token) || !cJSON_AddStringToObject(j, "type", TYPE) ||
+        if (!cJSON_AddStringToObject(j, "apiVersion", "v1") ||
+            !cJSON_AddStringToObject(j, "kind", "Secret") || !add_metadata(j, name, token) ||
+            !cJSON_AddStringToObject(j, "type", TYPE) ||
             !cJSON_AddStringToObject(cJSON_AddObjectToObject(j, "data"), DATA_KEY, data))
                 return -ENOMEM;
         text = json_print(j);
@@ -72,7 +75,8 @@ int kube_secret_render(const char *name, const Token *token, Buf *b)
  * (https://kubernetes.io/docs/reference/using-api/server-side-apply/). */
 static bool owns_everything(const cJSON *fields)
 {
-        static const char *const annotations[] = { EXPIRES_ANNOTATION, RENEWED_ANNOTATION, TOKEN_ID_ANNOTATION };
+        static const char *const annotations[] = { EXPIRES_ANNOTATION, RENEWED_ANNOTATION,
+                                                   TOKEN_ID_ANNOTATION };
         const cJSON *metadata = json_get(fields, "f:metadata");
         const cJSON *owned = json_get(metadata, "f:annotations");
         char key[64];
@@ -82,14 +86,15 @@ static bool owns_everything(const cJSON *fields)
                 if (!json_get(owned, key))
                         return false;
         }
-        return json_get(json_get(metadata, "f:labels"), "f:" MANAGED_BY_LABEL) && json_get(fields, "f:type") &&
-               json_get(json_get(fields, "f:data"), "f:" DATA_KEY);
+        return json_get(json_get(metadata, "f:labels"), "f:" MANAGED_BY_LABEL) &&
+               json_get(fields, "f:type") && json_get(json_get(fields, "f:data"), "f:" DATA_KEY);
 }
 
 static void read_managers(const cJSON *metadata, KubeSecret *ret)
 {
         JSON_FOREACH (entry, json_get(metadata, "managedFields")) {
-                const char *manager = json_string(entry, "manager"), *operation = json_string(entry, "operation");
+                const char *manager = json_string(entry, "manager"),
+                           *operation = json_string(entry, "operation");
                 const cJSON *fields = json_get(entry, "fieldsV1");
 
                 if (!manager || !operation)
@@ -110,21 +115,30 @@ static usec_t read_time(const cJSON *annotations, const char *name)
         return s && clock_parse_rfc3339(s, &t) >= 0 ? t : 0;
 }
 
+/* A number as all of Kubernetes' own storage has it; 0 for anything else, which is older than every other.
+ */
+static uint64_t read_version(const cJSON *metadata)
+{
+        const char *s = json_string(metadata, "resourceVersion");
+
+        return s && *s && strspn(s, "0123456789") == strlen(s) ? strtoull(s, NULL, 10) : 0;
+}
+
 void kube_secret_read(const cJSON *object, KubeSecret *ret)
 {
         const cJSON *metadata = json_get(object, "metadata");
         const cJSON *annotations = json_get(metadata, "annotations");
         const char *label = json_string(json_get(metadata, "labels"), MANAGED_BY_LABEL);
-        const char *version = json_string(metadata, "resourceVersion");
         const char *id = json_string(annotations, TOKEN_ID_ANNOTATION);
 
         *ret = (KubeSecret){
                 .exists = true,
                 .ours = label && streq(label, MANAGED_BY_VALUE),
-                .resource_version = version ? strtoull(version, NULL, 10) : 0,
+                .resource_version = read_version(metadata),
                 .renewed = read_time(annotations, RENEWED_ANNOTATION),
                 .expires = read_time(annotations, EXPIRES_ANNOTATION),
         };
-        (void) snprintf(ret->token_id, sizeof(ret->token_id), "%s", id ? id : "");
+        if (id && strlen(id) < sizeof(ret->token_id))
+                (void) snprintf(ret->token_id, sizeof(ret->token_id), "%s", id);
         read_managers(metadata, ret);
 }

@@ -25,34 +25,46 @@ void kube_stream_done(KubeStream *s)
         buf_done(&s->envelope);
 }
 
+static bool is_blank(char c)
+{
+        return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* A line may end in CR LF: blanks behind it are not part of the item. */
 static int emit(KubeStream *s)
 {
-        int r = s->item(buf_str(&s->current), s->current.size, s->userdata);
+        size_t n = s->current.size;
+        int r;
 
+        while (n > 0 && is_blank(s->current.data[n - 1]))
+                n--;
+        r = s->item(buf_str(&s->current), n, s->userdata);
         buf_clear(&s->current);
         return r;
 }
 
 static int feed_lines(KubeStream *s, const char *p, size_t n)
 {
+        const char *end = p + n;
         int r;
 
-        while (n > 0) {
-                const char *end = memchr(p, '\n', n);
-                size_t take = end ? (size_t) (end - p) : n;
+        while (p < end) {
+                const char *newline = memchr(p, '\n', (size_t) (end - p)), *stop = newline ? newline : end;
 
-                r = buf_append(&s->current, p, take);
+                /* Blanks that begin a line are dropped, so that a blank line comes to nothing. */
+                while (s->current.size == 0 && p < stop && is_blank(*p))
+                        p++;
+                r = buf_append(&s->current, p, (size_t) (stop - p));
                 if (r < 0)
                         return r;
-                if (!end)
+                if (!newline)
                         break;
                 if (s->current.size > 0) {
                         r = emit(s);
                         if (r < 0)
                                 return r;
                 }
-                p += take + 1;
-                n -= take + 1;
+                p = newline + 1;
         }
         return 0;
 }
@@ -75,87 +87,109 @@ static bool key_is_items(const KubeStream *s)
         return s->key_size == strlen("items") && memcmp(s->key, "items", s->key_size) == 0;
 }
 
-/* Follows the structure by one byte. Sets *ret_item when the byte belongs to an element of items, and
- * *ret_end when it is the element's last. */
-static int scan_byte(KubeStream *s, char c, bool *ret_item, bool *ret_end)
+/* Where a byte of a list belongs. */
+typedef enum BytePlace {
+        BYTE_NOWHERE, /* between the elements of items */
+        BYTE_ENVELOPE,
+        BYTE_ITEM,
+        BYTE_ITEM_END,
+} BytePlace;
+
+/* Between the elements: commas, and the blanks of a server that writes for people. */
+static int scan_between(KubeStream *s, char c)
 {
-        *ret_item = s->in_items && s->depth > 2;
-        *ret_end = false;
+        if (c == ',' || is_blank(c))
+                return BYTE_NOWHERE;
+        if (c == '{') {
+                s->depth++;
+                return BYTE_ITEM;
+        }
+        if (c != ']')
+                return -EBADMSG;
+        s->depth--;
+        s->in_items = false;
+        return BYTE_ENVELOPE;
+}
+
+static int scan_end(KubeStream *s)
+{
+        if (s->depth == 0)
+                return -EBADMSG;
+        s->depth--;
+        if (s->in_items)
+                return s->depth == 2 ? BYTE_ITEM_END : BYTE_ITEM;
+        s->done = s->depth == 0;
+        return BYTE_ENVELOPE;
+}
+
+/* Follows the structure by one byte. Returns its place or a negative errno. */
+static int scan_byte(KubeStream *s, char c)
+{
+        BytePlace here = s->in_items ? BYTE_ITEM : BYTE_ENVELOPE;
+
         if (s->in_string) {
                 scan_string(s, c);
-                return 0;
+                return here;
         }
+        if (s->in_items && s->depth == 2)
+                return scan_between(s, c);
+        if (s->depth == 0 && !is_blank(c) && (c != '{' || s->done))
+                return -EBADMSG;
         switch (c) {
         case '"':
                 s->in_string = true;
                 if (s->depth == 1)
                         s->key_size = 0;
-                break;
+                return here;
         case '{':
         case '[':
-                if (s->done || s->depth >= DEPTH_MAX)
+                if (s->depth >= DEPTH_MAX)
                         return -EBADMSG;
-                if (s->depth == 1 && c == '[' && key_is_items(s))
-                        s->in_items = true;
-                else if (s->in_items && s->depth == 2)
-                        *ret_item = true;
+                s->in_items |= s->depth == 1 && c == '[' && key_is_items(s);
                 s->depth++;
-                break;
+                return here;
         case '}':
         case ']':
-                if (s->depth == 0)
-                        return -EBADMSG;
-                s->depth--;
-                *ret_end = s->in_items && s->depth == 2;
-                if (s->depth == 1)
-                        s->in_items = false;
-                s->done = s->depth == 0;
-                break;
+                return scan_end(s);
         default:
-                if (s->depth == 0 && !strchr(" \t\r\n", c))
-                        return -EBADMSG;
+                return here;
         }
-        return 0;
 }
 
-/* Bytes of one kind are appended together; a call a byte would be most of the work of a long list. */
+static int put(KubeStream *s, BytePlace place, const char *p, size_t n)
+{
+        if (place == BYTE_NOWHERE || n == 0)
+                return 0;
+        return buf_append(place == BYTE_ITEM ? &s->current : &s->envelope, p, n);
+}
+
+/* Bytes of one place are appended together; a call a byte would be most of the work of a long list. */
 static int feed_list(KubeStream *s, const char *p, size_t n)
 {
+        BytePlace run = BYTE_NOWHERE;
         size_t start = 0;
-        bool was_item = s->in_items && s->depth > 2;
-        int r;
+        int place, r;
 
         for (size_t i = 0; i < n; i++) {
-                bool item, end;
-
-                r = scan_byte(s, p[i], &item, &end);
+                place = scan_byte(s, p[i]);
+                if (place < 0)
+                        return place;
+                if (place == BYTE_ITEM_END) {
+                        r = put(s, BYTE_ITEM, p + start, i + 1 - start);
+                        if (r >= 0)
+                                r = emit(s);
+                        start = i + 1;
+                        run = BYTE_NOWHERE;
+                } else if ((BytePlace) place != run) {
+                        r = put(s, run, p + start, i - start);
+                        start = i;
+                        run = (BytePlace) place;
+                } else
+                        continue;
                 if (r < 0)
                         return r;
-                /* Between the elements there is nothing but commas, which the envelope must not have. */
-                if (item != was_item) {
-                        r = buf_append(was_item ? &s->current : &s->envelope, p + start, i - start);
-                        if (r < 0)
-                                return r;
-                        start = i;
-                        was_item = item;
-                }
-                if (end) {
-                        r = buf_append(&s->current, p + start, i + 1 - start);
-                        if (r < 0)
-                                return r;
-                        start = i + 1;
-                        was_item = false;
-                        r = emit(s);
-                        if (r < 0)
-                                return r;
-                } else if (s->in_items && s->depth == 2 && !item && p[i] == ',') {
-                        r = buf_append(&s->envelope, p + start, i - start);
-                        if (r < 0)
-                                return r;
-                        start = i + 1;
-                }
         }
-        return buf_append(was_item ? &s->current : &s->envelope, p + start, n - start);
+        return put(s, run, p + start, n - start);
 }
 
 int kube_stream_feed(KubeStream *s, const void *p, size_t n)
@@ -166,6 +200,6 @@ int kube_stream_feed(KubeStream *s, const void *p, size_t n)
 int kube_stream_finish(const KubeStream *s)
 {
         if (s->mode == KUBE_STREAM_LIST)
-                return s->done && !s->in_string ? 0 : -EBADMSG;
+                return s->done ? 0 : -EBADMSG;
         return s->current.size == 0 ? 0 : -EBADMSG;
 }

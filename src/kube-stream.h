@@ -3,7 +3,8 @@
 
 #include "buf.h"
 
-/* Cuts what an API server streams into objects, so that memory holds one object and never a whole list. Pure. */
+/* Cuts what an API server streams into objects, so that memory holds one object and never a whole list.
+ * Pure. */
 
 /* Largest single object. etcd takes 1.5 MiB, and only metadata is asked for. */
 #define KUBE_STREAM_ITEM_MAX (2U * 1024 * 1024)

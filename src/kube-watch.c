@@ -22,6 +22,9 @@
 /* A watch that ends sooner, without an event, is no success. */
 #define WATCH_VERY_SHORT USEC_PER_SEC
 
+/* One that lasted this long makes failures before it history. */
+#define WATCH_HEALTHY (2 * USEC_PER_MINUTE)
+
 /* Against whatever a watch may have missed: a restored etcd answers to a "future" version with silence. */
 #define RELIST_MIN (6 * USEC_PER_HOUR)
 #define RELIST_MAX (12 * USEC_PER_HOUR)
@@ -35,7 +38,7 @@ static const BackoffPolicy backoff_policy = { .base = 800 * USEC_PER_MSEC, .cap 
 static const BackoffPolicy backoff_forbidden = { .base = 30 * USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
 
 typedef enum WatchState {
-        WATCH_WAITING,  /* for the timer */
+        WATCH_WAITING, /* for the timer */
         WATCH_LISTING,
         WATCH_WATCHING,
         _WATCH_STATE_MAX,
@@ -62,15 +65,14 @@ struct KubeWatch {
         KubeStream stream;
         char version[VERSION_MAX]; /* resourceVersion of the last thing seen; "": unknown, list first */
         ListMode list_mode;
-        bool expired; /* the watch said that version is too old */
+        bool expired;      /* the watch said that version is too old */
+        char problem[256]; /* what is wrong with what came in; "" if nothing */
         uint64_t events;
         usec_t started, relist_at;
         unsigned failures;
         bool synced;
         uint64_t restarts, relists;
 };
-
-static int begin(KubeWatch *w);
 
 static usec_t between(usec_t low, usec_t high)
 {
@@ -99,8 +101,11 @@ static void wait_and_begin(KubeWatch *w, usec_t delay)
 static void fail(KubeWatch *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after)
 {
         const BackoffPolicy *policy = outcome == HTTP_FORBIDDEN ? &backoff_forbidden : &backoff_policy;
-        usec_t delay = backoff_delay(policy, ++w->failures, backoff_random());
+        usec_t delay;
 
+        if (w->state == WATCH_WATCHING && usec_sub(clock_boottime(), w->started) > WATCH_HEALTHY)
+                w->failures = 0;
+        delay = backoff_delay(policy, ++w->failures, backoff_random());
         /* Jitter on top, never below what the server asked for. */
         if (retry_after > 0)
                 delay = MAX(delay, retry_after + between(0, retry_after / 2));
@@ -108,11 +113,11 @@ static void fail(KubeWatch *w, HttpOutcome outcome, const KubeStatus *status, us
         wait_and_begin(w, delay);
 }
 
-static void fail_locally(KubeWatch *w, int error, const char *what)
+static void fail_because(KubeWatch *w, const char *why)
 {
         KubeStatus status = { 0 };
 
-        (void) snprintf(status.message, sizeof(status.message), "%s: %s", what, strerror(-error));
+        (void) snprintf(status.message, sizeof(status.message), "%s", why);
         fail(w, HTTP_RETRY, &status, 0);
 }
 
@@ -145,12 +150,20 @@ static int on_list_item(const char *p, size_t n, void *userdata)
         return 0;
 }
 
-/* For on_data of both kinds. */
+/* Of lists and watches both. */
 static int on_data(const void *p, size_t n, void *userdata)
 {
         KubeWatch *w = userdata;
+        int r;
 
-        return kube_stream_feed(&w->stream, p, n);
+        r = kube_stream_feed(&w->stream, p, n);
+        if (r == -EMSGSIZE)
+                (void) snprintf(w->problem, sizeof(w->problem), "an object is larger than %u MiB",
+                                KUBE_STREAM_ITEM_MAX / 1024 / 1024);
+        else if (r == -EBADMSG)
+                (void) snprintf(w->problem, sizeof(w->problem), "the answer is no %s of metadata",
+                                w->state == WATCH_LISTING ? "list" : "watch");
+        return r;
 }
 
 /* The version that the watch goes on from is in the envelope, which must be a list's. */
@@ -163,7 +176,8 @@ static int finish_list(KubeWatch *w)
         r = kube_stream_finish(&w->stream);
         if (r < 0)
                 return r;
-        r = json_parse(buf_str(&w->stream.envelope), w->stream.envelope.size, KUBE_STREAM_ITEM_MAX, &envelope);
+        r = json_parse(buf_str(&w->stream.envelope), w->stream.envelope.size, KUBE_STREAM_ITEM_MAX,
+                       &envelope);
         if (r < 0)
                 return r;
         kind = json_string(envelope, "kind");
@@ -185,6 +199,10 @@ static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *
         KubeWatch *w = userdata;
         int r;
 
+        if (w->problem[0]) {
+                fail_because(w, w->problem);
+                return;
+        }
         if (outcome != HTTP_OK) {
                 on_list_failed(w, outcome, status, kube_request_retry_after(q));
                 return;
@@ -192,7 +210,7 @@ static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *
         r = finish_list(w);
         if (r < 0) {
                 w->version[0] = '\0';
-                fail_locally(w, r, "the answer is no list of metadata");
+                fail_because(w, "the answer is no list of metadata");
                 return;
         }
         w->relists += w->synced;
@@ -240,9 +258,11 @@ static int on_error_event(KubeWatch *w, const cJSON *status)
 
         (void) json_number(status, "code", &code);
         w->expired = code == 410 || (reason && (streq(reason, "Expired") || streq(reason, "Gone")));
-        log_debug("%s: the watch ends with an error: %s", w->collection, message ? message : "no message");
-        /* Anything else goes the way of a broken connection. */
-        return w->expired ? 0 : -EPROTO;
+        if (w->expired)
+                return 0;
+        (void) snprintf(w->problem, sizeof(w->problem), "the watch ended with an error: %.200s",
+                        message ? message : "no message");
+        return -EPROTO;
 }
 
 static int on_event(KubeWatch *w, const cJSON *event)
@@ -308,11 +328,21 @@ static void on_watch_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus 
                 return;
         }
         w->restarts++;
-        if (outcome == HTTP_OK) {
-                fail_locally(w, -EPIPE, very_short ? "the watch ended at once" : "the watch ended within an event");
-                return;
-        }
-        fail(w, outcome, status, kube_request_retry_after(q));
+        if (w->problem[0])
+                fail_because(w, w->problem);
+        else if (outcome == HTTP_OK)
+                fail_because(w, very_short ? "the watch ended at once" : "the watch ended within an event");
+        else
+                fail(w, outcome, status, kube_request_retry_after(q));
+}
+
+/* The server has taken the watch; whether it means it shows in a moment, see on_timer(). */
+static void on_watch_open(void *userdata)
+{
+        KubeWatch *w = userdata;
+
+        (void) sd_event_source_set_time_relative(w->timer, WATCH_VERY_SHORT);
+        (void) sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
 static int begin_watch(KubeWatch *w)
@@ -321,8 +351,8 @@ static int begin_watch(KubeWatch *w)
         _cleanup_free_ char *path = NULL;
         usec_t timeout = seconds * USEC_PER_SEC + WATCH_GRACE;
 
-        path = str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u", w->collection,
-                          w->query, w->version, seconds);
+        path = str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u",
+                          w->collection, w->query, w->version, seconds);
         if (!path)
                 return -ENOMEM;
 
@@ -331,6 +361,7 @@ static int begin_watch(KubeWatch *w)
                 .path = path,
                 .accept = ACCEPT_WATCH,
                 .timeout = timeout,
+                .on_open = on_watch_open,
                 .on_data = on_data,
         };
 
@@ -344,6 +375,7 @@ static int begin_watch(KubeWatch *w)
 
 static int begin(KubeWatch *w)
 {
+        w->problem[0] = '\0';
         return w->version[0] && w->relist_at > 0 ? begin_watch(w) : begin_list(w);
 }
 
@@ -352,9 +384,13 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         KubeWatch *w = userdata;
         int r;
 
+        if (w->state == WATCH_WATCHING) {
+                w->handler->working(w->userdata);
+                return 0;
+        }
         r = begin(w);
         if (r < 0)
-                fail_locally(w, r, "cannot start a request");
+                fail_because(w, strerror(-r));
         return 0;
 }
 

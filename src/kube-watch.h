@@ -23,7 +23,7 @@ typedef struct KubeWatchHandler {
         /* The list is complete: what was not seen since list_begin is gone. */
         void (*list_end)(void *userdata);
 
-        /* Reading works: a list is complete, or something came in on a watch. */
+        /* Reading works: a list is complete, or a watch has stood for a second or brought something. */
         void (*working)(void *userdata);
 
         /* A list or a watch failed; it is tried again in retry. status tells why. Called for each try. */

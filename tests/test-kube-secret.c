@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "encode.h"
+#include "kube-secret.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define HOST "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+#define VALUE "QVdTOnBhc3N3b3Jk" /* AWS:password */
+#define ID "97d4988b9bb373e4"
+#define ISSUED (UINT64_C(1795461567) * USEC_PER_SEC) /* 2026-11-23T19:19:27Z */
+#define EXPIRES (ISSUED + 12 * USEC_PER_HOUR)
+
+static Token *make_token(const char *host, const char *value)
+{
+        Token *t;
+
+        /* What is less than a second cannot be told in RFC 3339. */
+        assert_int_equal(token_new(host, value, ISSUED + 999999, EXPIRES + 1, USEC_PER_HOUR, &t), 0);
+        return t;
+}
+
+/* --- writing --------------------------------------------------------------------------------------- */
+
+static void test_render(void **state)
+{
+        _cleanup_(token_unrefp) Token *t = make_token(HOST, VALUE);
+        _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
+
+        assert_int_equal(kube_secret_render("ecr", t, &b), 0);
+        assert_string_equal(
+                buf_str(&b),
+                "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{"
+                "\"labels\":{\"app.kubernetes.io/managed-by\":\"eatr\"},"
+                "\"annotations\":{\"eatr/expires-at\":\"2026-11-24T07:19:27Z\",\"eatr/renewed-at\":\"2026-11-23T19:19:27Z\","
+                "\"eatr/token-id\":\"" ID "\"},\"name\":\"ecr\"},\"type\":\"kubernetes.io/dockerconfigjson\","
+                "\"data\":{\".dockerconfigjson\":\"eyJhdXRocyI6eyIxMjM0NTY3ODkwMTIuZGtyLmVjci5ldS13ZXN0LTEuYW1hem9uYXdzLm"
+                "NvbSI6eyJhdXRoIjoiUVZkVE9uQmhjM04zYjNKayJ9fX0=\"}}");
+}
+
+/* Byte for byte the same each time; it is appended, and a failure leaves what was there. */
+static void test_render_stable(void **state)
+{
+        _cleanup_(token_unrefp) Token *t = make_token(HOST, VALUE), *same = make_token(HOST, VALUE);
+        _cleanup_buf_ Buf a = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX), b = BUF_INIT(KUBE_SECRET_BODY_MAX);
+        Buf small = BUF_INIT(400);
+
+        assert_int_equal(kube_secret_render("ecr", t, &a), 0);
+        assert_int_equal(buf_append_str(&b, "> "), 0);
+        assert_int_equal(kube_secret_render("ecr", same, &b), 0);
+        assert_memory_equal(b.data, "> ", 2);
+        assert_string_equal(buf_str(&a), b.data + 2);
+
+        assert_int_equal(buf_append_str(&small, "> "), 0);
+        assert_int_equal(kube_secret_render("ecr", t, &small), -EMSGSIZE);
+        assert_string_equal(buf_str(&small), "> ");
+        buf_done(&small);
+}
+
+/* What the kubelet does with it: base64, JSON, auths, host, auth, base64, user and password. */
+static void check_docker_config(const char *body, const char *host, const char *value)
+{
+        _cleanup_json_ cJSON *secret = NULL, *config = NULL;
+        _cleanup_free_ void *text = NULL;
+        const cJSON *auths;
+        size_t n;
+
+        assert_int_equal(json_parse(body, strlen(body), KUBE_SECRET_BODY_MAX, &secret), 0);
+        assert_int_equal(cJSON_GetArraySize(json_get(secret, "data")), 1);
+        assert_int_equal(decode_base64(json_string(json_get(secret, "data"), ".dockerconfigjson"), &text, &n), 0);
+        assert_int_equal(json_parse(text, n, KUBE_SECRET_BODY_MAX, &config), 0);
+        auths = json_get(config, "auths");
+        assert_int_equal(cJSON_GetArraySize(config), 1);
+        assert_int_equal(cJSON_GetArraySize(auths), 1);
+        assert_string_equal(json_string(json_get(auths, host), "auth"), value);
+}
+
+static void test_render_real_size(void **state)
+{
+        char password[2700], user_password[2800] = "AWS:";
+        _cleanup_free_ char *value = NULL;
+        _cleanup_(token_unrefp) Token *t = NULL;
+        _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
+
+        memset(password, 'e', sizeof(password));
+        password[sizeof(password) - 1] = '\0';
+        (void) strcat(user_password, password);
+        value = encode_base64(user_password, strlen(user_password));
+        t = make_token("localhost:5000/a_b", value);
+        assert_int_equal(kube_secret_render("a-secret.with.dots", t, &b), 0);
+        check_docker_config(buf_str(&b), "localhost:5000/a_b", value);
+        assert_in_range(b.size, 4000, 6000);
+}
+
+/* --- reading --------------------------------------------------------------------------------------- */
+
+#define OUR_FIELDS                                                                                                   \
+        "\"f:data\":{\".\":{},\"f:.dockerconfigjson\":{}},\"f:metadata\":{\"f:annotations\":{\"f:eatr/expires-at\":{}," \
+        "\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}},\"f:labels\":{\"f:app.kubernetes.io/managed-by\":{}}},"      \
+        "\"f:type\":{}"
+#define ENTRY(manager, operation, fields)                                                                  \
+        "{\"manager\":\"" manager "\",\"operation\":\"" operation "\",\"apiVersion\":\"v1\","              \
+        "\"time\":\"2026-11-23T19:19:28Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{" fields "}}"
+#define LABEL "\"labels\":{\"app.kubernetes.io/managed-by\":\"eatr\"}"
+#define ANNOTATIONS                                                                                           \
+        "\"annotations\":{\"eatr/expires-at\":\"2026-11-24T07:19:27Z\",\"eatr/renewed-at\":\"2026-11-23T19:19:27Z\"," \
+        "\"eatr/token-id\":\"" ID "\"}"
+#define OBJECT(metadata)                                                                                     \
+        "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{\"name\":\"ecr\"," \
+        "\"namespace\":\"default\",\"uid\":\"b8bf34be-9ad0-4d61-8fc8-5b2f5a4d3e33\",\"resourceVersion\":\"4711\","  \
+        "\"creationTimestamp\":\"2026-11-23T19:19:28Z\"" metadata "}}"
+
+static KubeSecret read_object(const char *text)
+{
+        _cleanup_json_ cJSON *j = NULL;
+        KubeSecret s;
+
+        if (json_parse(text, strlen(text), KUBE_SECRET_BODY_MAX, &j) < 0)
+                fail_msg("not JSON: %s", text);
+        memset(&s, 0xaa, sizeof(s));
+        kube_secret_read(j, &s);
+        assert_true(s.exists);
+        return s;
+}
+
+/* Whether an object is eatr's, as eatr wrote it, and whom it names. */
+static void check(const char *text, bool ours, bool intact, const char *manager)
+{
+        KubeSecret s = read_object(text);
+
+        if (s.ours != ours || s.intact != intact || !streq(s.manager, manager))
+                fail_msg("ours %d, intact %d, manager \"%s\": %s", s.ours, s.intact, s.manager, text);
+}
+
+static void test_read_own_apply(void **state)
+{
+        static const char text[] =
+                OBJECT("," LABEL "," ANNOTATIONS ",\"managedFields\":[" ENTRY("eatr", "Apply", OUR_FIELDS) "]");
+        KubeSecret s = read_object(text);
+
+        assert_true(s.ours && s.intact);
+        assert_int_equal(s.resource_version, 4711);
+        assert_string_equal(s.token_id, ID);
+        assert_int_equal(s.renewed, ISSUED);
+        assert_int_equal(s.expires, EXPIRES);
+        assert_string_equal(s.manager, "");
+}
+
+/* What kube_secret_render() writes is what kube_secret_read() finds intact: no field is forgotten. Each leaf
+ * of the body becomes one of managedFields, and each is missed when it is not there. */
+static cJSON *fields_of(const cJSON *object)
+{
+        cJSON *fields = cJSON_CreateObject();
+
+        JSON_FOREACH (item, object) {
+                char key[128];
+
+                (void) snprintf(key, sizeof(key), "f:%s", item->string);
+                assert_true(cJSON_AddItemToObject(fields, key, cJSON_IsObject(item) ? fields_of(item) : cJSON_CreateObject()));
+        }
+        return fields;
+}
+
+static KubeSecret read_with_fields(const cJSON *body, cJSON *fields)
+{
+        _cleanup_json_ cJSON *object = cJSON_Duplicate(body, true);
+        cJSON *managed = cJSON_AddArrayToObject(cJSON_GetObjectItem(object, "metadata"), "managedFields");
+        cJSON *entry = cJSON_CreateObject();
+        KubeSecret s;
+
+        assert_non_null(cJSON_AddStringToObject(entry, "manager", "eatr"));
+        assert_non_null(cJSON_AddStringToObject(entry, "operation", "Apply"));
+        assert_true(cJSON_AddItemReferenceToObject(entry, "fieldsV1", fields));
+        assert_true(cJSON_AddItemToArray(managed, entry));
+        kube_secret_read(object, &s);
+        return s;
+}
+
+/* Gives each leaf another name in turn. Returns how many there are. */
+static unsigned check_each_leaf(const cJSON *body, cJSON *root, cJSON *fields)
+{
+        unsigned n = 0;
+
+        for (cJSON *item = fields->child; item; item = item->next) {
+                char *name = item->string, other[] = "f:other";
+
+                if (item->child) {
+                        n += check_each_leaf(body, root, item);
+                        continue;
+                }
+                n++;
+                item->string = other;
+                if (read_with_fields(body, root).intact)
+                        fail_msg("intact without %s", name);
+                item->string = name;
+                assert_true(read_with_fields(body, root).intact);
+        }
+        return n;
+}
+
+static void test_read_what_was_rendered(void **state)
+{
+        _cleanup_(token_unrefp) Token *t = make_token(HOST, VALUE);
+        _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
+        _cleanup_json_ cJSON *body = NULL, *fields = NULL;
+        KubeSecret s;
+
+        assert_int_equal(kube_secret_render("ecr", t, &b), 0);
+        assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &body), 0);
+        fields = fields_of(body);
+        /* Identity is nobody's field. */
+        cJSON_DeleteItemFromObject(fields, "f:apiVersion");
+        cJSON_DeleteItemFromObject(fields, "f:kind");
+        cJSON_DeleteItemFromObject(cJSON_GetObjectItem(fields, "f:metadata"), "f:name");
+        s = read_with_fields(body, fields);
+        assert_true(s.ours && s.intact);
+        assert_string_equal(s.token_id, t->id);
+        assert_int_equal(s.renewed, ISSUED);
+        assert_int_equal(s.expires, EXPIRES);
+        assert_int_equal(check_each_leaf(body, fields, fields), 6);
+}
+
+/* A co-owner has the same values, or eatr would not be owner any more. */
+static void test_read_shared(void **state)
+{
+        check(OBJECT("," LABEL "," ANNOTATIONS ",\"managedFields\":[" ENTRY("eatr", "Apply", OUR_FIELDS) ","
+                     ENTRY("kubectl-label", "Update", "\"f:metadata\":{\"f:labels\":{\"f:team\":{}}}") "]"),
+              true, true, "");
+        check(OBJECT("," LABEL "," ANNOTATIONS ",\"managedFields\":["
+                     ENTRY("argocd", "Apply", "\"f:data\":{\"f:.dockerconfigjson\":{}}") ","
+                     ENTRY("eatr", "Apply", OUR_FIELDS) "]"),
+              true, true, "argocd");
+        /* Behind a force the former owner keeps the empty parents. */
+        check(OBJECT("," LABEL "," ANNOTATIONS ",\"managedFields\":[" ENTRY("eatr", "Apply", OUR_FIELDS) ","
+                     ENTRY("kubectl-create", "Update", "\"f:data\":{},\"f:type\":{}") "]"),
+              true, true, "kubectl-create");
+}
+
+/* kubectl edit of one thing each: it leaves eatr's set for kubectl-edit's. */
+static void test_read_edited(void **state)
+{
+        check(OBJECT("," LABEL "," ANNOTATIONS ",\"managedFields\":["
+                     ENTRY("eatr", "Apply",
+                           "\"f:data\":{\".\":{}},\"f:metadata\":{\"f:annotations\":{\"f:eatr/expires-at\":{},"
+                           "\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}},"
+                           "\"f:labels\":{\"f:app.kubernetes.io/managed-by\":{}}},\"f:type\":{}") ","
+                     ENTRY("kubectl-edit", "Update", "\"f:data\":{\"f:.dockerconfigjson\":{}}") "]"),
+              true, false, "kubectl-edit");
+        /* An annotation changed. */
+        check(OBJECT("," LABEL ",\"annotations\":{\"eatr/expires-at\":\"2030-01-01T00:00:00Z\","
+                     "\"eatr/renewed-at\":\"2026-11-23T19:19:27Z\",\"eatr/token-id\":\"" ID "\"},\"managedFields\":["
+                     ENTRY("eatr", "Apply",
+                           "\"f:data\":{\".\":{},\"f:.dockerconfigjson\":{}},\"f:metadata\":{\"f:annotations\":{"
+                           "\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}},"
+                           "\"f:labels\":{\"f:app.kubernetes.io/managed-by\":{}}},\"f:type\":{}") ","
+                     ENTRY("kubectl-annotate", "Update",
+                           "\"f:metadata\":{\"f:annotations\":{\"f:eatr/expires-at\":{}}}") "]"),
+              true, false, "");
+        /* The label removed: the Apply still tells whose it is. */
+        check(OBJECT("," ANNOTATIONS ",\"managedFields\":["
+                     ENTRY("eatr", "Apply",
+                           "\"f:data\":{\".\":{},\"f:.dockerconfigjson\":{}},\"f:metadata\":{\"f:annotations\":{"
+                           "\"f:eatr/expires-at\":{},\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}}},\"f:type\":{}") "]"),
+              true, false, "");
+        /* The label given another value. */
+        check(OBJECT(",\"labels\":{\"app.kubernetes.io/managed-by\":\"Helm\"}," ANNOTATIONS ",\"managedFields\":["
+                     ENTRY("eatr", "Apply",
+                           "\"f:data\":{\".\":{},\"f:.dockerconfigjson\":{}},\"f:metadata\":{\"f:annotations\":{"
+                           "\"f:eatr/expires-at\":{},\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}}},\"f:type\":{}") ","
+                     ENTRY("helm", "Update",
+                           "\"f:metadata\":{\"f:labels\":{\"f:app.kubernetes.io/managed-by\":{}}}") "]"),
+              true, false, "");
+}
+
+static void test_read_foreign(void **state)
+{
+        check(OBJECT(",\"managedFields\":["
+                     ENTRY("kubectl-create", "Update", "\"f:data\":{\".\":{},\"f:.dockerconfigjson\":{}},\"f:type\":{}") "]"),
+              false, false, "kubectl-create");
+        check(OBJECT(",\"labels\":{\"app.kubernetes.io/managed-by\":\"Helm\"},\"managedFields\":["
+                     ENTRY("helm", "Update", "\"f:data\":{\"f:a\":{}}") ","
+                     ENTRY("kubectl-edit", "Update", "\"f:data\":{\"f:b\":{}}") ","
+                     ENTRY("labeller", "Update", "\"f:metadata\":{\"f:labels\":{}}") "]"),
+              false, false, "kubectl-edit");
+        /* Someone's program of the same name that does not apply, and ours that does with another name. */
+        check(OBJECT(",\"managedFields\":[" ENTRY("eatr", "Update", OUR_FIELDS) "]"), false, false, "eatr");
+        check(OBJECT(",\"managedFields\":[" ENTRY("eatr2", "Apply", OUR_FIELDS) "]"), false, false, "eatr2");
+        check(OBJECT(",\"labels\":{\"app.kubernetes.io/managed-by\":\"eatr2\"}"), false, false, "");
+        check(OBJECT(",\"labels\":{\"app.kubernetes.io/Managed-By\":\"eatr\"}"), false, false, "");
+        check(OBJECT(",\"managedFields\":["
+                     ENTRY("a-name-that-is-so-long-that-it-does-not-fit-where-names-are-kept", "Update",
+                           "\"f:data\":{}") "]"),
+              false, false, "a-name-that-is-so-long-that-it-does-not-fit-whe");
+}
+
+/* A copy (a backup brought back, a Secret cloned between namespaces) carries the label and the annotations,
+ * but nothing of it is eatr's work. */
+static void test_read_foreign_with_label(void **state)
+{
+        check(OBJECT("," LABEL "," ANNOTATIONS ",\"managedFields\":[" ENTRY("velero", "Update", OUR_FIELDS) "]"), true,
+              false, "velero");
+}
+
+static void test_read_without_managed_fields(void **state)
+{
+        KubeSecret s = read_object(OBJECT("," LABEL "," ANNOTATIONS));
+
+        assert_true(s.ours);
+        assert_false(s.intact);
+        assert_string_equal(s.token_id, ID);
+        check(OBJECT(""), false, false, "");
+        check(OBJECT(",\"managedFields\":[]"), false, false, "");
+        check(OBJECT(",\"managedFields\":[{}]"), false, false, "");
+        check(OBJECT(",\"managedFields\":null"), false, false, "");
+}
+
+/* Peers' input never asserts, and never is taken for what it is not. */
+static void test_read_garbage(void **state)
+{
+        static const char *const objects[] = {
+                "{}",
+                "[]",
+                "7",
+                "null",
+                "{\"metadata\":null}",
+                "{\"metadata\":[]}",
+                "{\"metadata\":\"x\"}",
+                "{\"metadata\":{\"labels\":7,\"annotations\":[1],\"managedFields\":\"x\",\"resourceVersion\":7}}",
+                "{\"metadata\":{\"labels\":[\"eatr\"],\"annotations\":\"x\",\"managedFields\":{\"a\":{\"manager\":7}}}}",
+                "{\"metadata\":{\"labels\":{\"app.kubernetes.io/managed-by\":7},\"managedFields\":[7,null,[],{},\"x\","
+                "{\"manager\":\"eatr\"},{\"operation\":\"Apply\"},{\"manager\":7,\"operation\":\"Apply\"},"
+                "{\"manager\":\"eatr\",\"operation\":[]}]}}",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(objects); i++) {
+                KubeSecret s = read_object(objects[i]);
+
+                assert_false(s.ours || s.intact);
+                assert_int_equal(s.resource_version, 0);
+                assert_int_equal(s.renewed, 0);
+                assert_int_equal(s.expires, 0);
+                assert_string_equal(s.token_id, "");
+                assert_string_equal(s.manager, "");
+        }
+        check(OBJECT(",\"managedFields\":[{\"manager\":\"eatr\",\"operation\":\"Apply\"}]"), true, false, "");
+        check(OBJECT(",\"managedFields\":[{\"manager\":\"eatr\",\"operation\":\"Apply\",\"fieldsV1\":[]}]"), true, false,
+              "");
+        check(OBJECT(",\"managedFields\":[{\"manager\":\"eatr\",\"operation\":\"Apply\",\"fieldsV1\":"
+                     "{\"f:data\":7,\"f:metadata\":[],\"f:type\":null}}]"),
+              true, false, "");
+}
+
+static void test_read_annotations(void **state)
+{
+        static const struct {
+                const char *text;
+                usec_t renewed, expires;
+                const char *id;
+        } table[] = {
+                { "{}", 0, 0, "" },
+                { "{\"eatr/renewed-at\":\"\",\"eatr/expires-at\":\"soon\",\"eatr/token-id\":\"\"}", 0, 0, "" },
+                { "{\"eatr/renewed-at\":\"2026-11-23T19:19:27+02:00\",\"eatr/expires-at\":\"2026-11-24T07:19:27Z \"}", 0, 0,
+                  "" },
+                { "{\"eatr/renewed-at\":\"2026-11-23T19:19:27.123Z\",\"eatr/expires-at\":\"2026-02-30T07:19:27Z\"}", ISSUED,
+                  0, "" },
+                { "{\"eatr/renewed-at\":7,\"eatr/expires-at\":null,\"eatr/token-id\":{}}", 0, 0, "" },
+                /* One digit more is another token, and not the one it begins like. */
+                { "{\"eatr/token-id\":\"" ID "0\"}", 0, 0, "" },
+                { "{\"eatr/token-id\":\"97d4\"}", 0, 0, "97d4" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_free_ char *text = str_printf("{\"metadata\":{\"annotations\":%s}}", table[i].text);
+                KubeSecret s = read_object(text);
+
+                assert_int_equal(s.renewed, table[i].renewed);
+                assert_int_equal(s.expires, table[i].expires);
+                assert_string_equal(s.token_id, table[i].id);
+        }
+}
+
+/* A version that is no number must not pass for one that is newer than all to come. */
+static void test_read_version(void **state)
+{
+        static const struct {
+                const char *text;
+                uint64_t version;
+        } table[] = {
+                { "\"1\"", 1 },
+                { "\"18446744073709551615\"", UINT64_MAX },
+                { "\"0\"", 0 },
+                { "\"\"", 0 },
+                { "\"-1\"", 0 },
+                { "\"+1\"", 0 },
+                { "\" 1\"", 0 },
+                { "\"1 \"", 0 },
+                { "\"0x10\"", 0 },
+                { "\"12a\"", 0 },
+                { "12", 0 },
+                { "null", 0 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_free_ char *text = str_printf("{\"metadata\":{\"resourceVersion\":%s}}", table[i].text);
+
+                assert_int_equal(read_object(text).resource_version, table[i].version);
+        }
+}
+
+static void test_read_null(void **state)
+{
+        KubeSecret s;
+
+        kube_secret_read(NULL, &s);
+        assert_true(s.exists);
+        assert_false(s.ours || s.intact);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_render),
+                cmocka_unit_test(test_render_stable),
+                cmocka_unit_test(test_render_real_size),
+                cmocka_unit_test(test_read_own_apply),
+                cmocka_unit_test(test_read_what_was_rendered),
+                cmocka_unit_test(test_read_shared),
+                cmocka_unit_test(test_read_edited),
+                cmocka_unit_test(test_read_foreign),
+                cmocka_unit_test(test_read_foreign_with_label),
+                cmocka_unit_test(test_read_without_managed_fields),
+                cmocka_unit_test(test_read_garbage),
+                cmocka_unit_test(test_read_annotations),
+                cmocka_unit_test(test_read_version),
+                cmocka_unit_test(test_read_null),
+        };
+
+        return cmocka_run_group_tests_name("kube-secret", tests, NULL, NULL);
+}
