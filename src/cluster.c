@@ -202,8 +202,9 @@ static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retr
         k->listing = false;
         k->failures++;
         if (!streq(k->error, status->message))
-                log_warning("Cannot read %s from %s: %s; trying again in %s%s", k->what, c->config.writer.kube->server,
-                            status->message, clock_format_duration(text, retry),
+                log_warning("Cannot read %s from %s: %s; trying again in %s%s", k->what,
+                            c->config.writer.kube->server, status->message,
+                            clock_format_duration(text, retry),
                             status->code == 406 ? " (Kubernetes 1.16 or newer is needed)" : "");
         (void) snprintf(k->error, sizeof(k->error), "%s", status->message);
         c->changed(c->userdata);
@@ -259,7 +260,8 @@ static int on_resync(sd_event_source *s, uint64_t usec, void *userdata)
         TARGETS_FOREACH (n, next, c->targets)
                 if (n->exists)
                         writer_mark_dirty(c->writer, n);
-        (void) sd_event_source_set_time_relative(c->resync, c->config.writer.renewal->informers_resync_interval);
+        (void) sd_event_source_set_time_relative(c->resync,
+                                                 c->config.writer.renewal->informers_resync_interval);
         (void) sd_event_source_set_enabled(c->resync, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -286,8 +288,8 @@ static int add_watches(Cluster *c)
                            &c->namespaces.watch);
         if (r < 0)
                 return r;
-        return kube_watch_new(c->event, c->reader, "/api/v1/secrets", c->secret_query, &secret_handler, &c->secrets,
-                              &c->secrets.watch);
+        return kube_watch_new(c->event, c->reader, "/api/v1/secrets", c->secret_query, &secret_handler,
+                              &c->secrets, &c->secrets.watch);
 }
 
 static int add_timers(Cluster *c)
@@ -298,8 +300,8 @@ static int add_timers(Cluster *c)
                                        c->config.writer.renewal->informers_resync_interval, 0, on_resync, c);
         if (r < 0)
                 return r;
-        return sd_event_add_time_relative(c->event, &c->prober, CLOCK_BOOTTIME, PROBE_IDLE, 5 * USEC_PER_SEC, on_probe_due,
-                                          c);
+        return sd_event_add_time_relative(c->event, &c->prober, CLOCK_BOOTTIME, PROBE_IDLE, 5 * USEC_PER_SEC,
+                                          on_probe_due, c);
 }
 
 int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,

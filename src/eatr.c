@@ -58,8 +58,8 @@ static void format_namespaces(const Eatr *e, char *buffer, size_t size)
                 (void) snprintf(conflict, sizeof(conflict), ", %u in conflict", s.conflict);
         if (s.excluded > 0)
                 (void) snprintf(excluded, sizeof(excluded), ", %u excluded", s.excluded);
-        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s", s.fresh, wanted, failing, conflict,
-                        excluded);
+        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s", s.fresh, wanted,
+                        failing, conflict, excluded);
 }
 
 static void format_token(const Eatr *e, char *buffer, size_t size)
@@ -75,7 +75,8 @@ static void format_token(const Eatr *e, char *buffer, size_t size)
                 (void) snprintf(buffer, size, "token good until %s (%s), next in %s",
                                 clock_format_rfc3339(until, token->expires),
                                 clock_format_duration(left, registry_token_left(e->registry)),
-                                clock_format_duration(next, usec_sub(registry_next_call(e->registry), clock_boottime())));
+                                clock_format_duration(
+                                        next, usec_sub(registry_next_call(e->registry), clock_boottime())));
 }
 
 static void tell_status(Eatr *e)
@@ -85,8 +86,8 @@ static void tell_status(Eatr *e)
 
         format_namespaces(e, namespaces, sizeof(namespaces));
         format_token(e, token, sizeof(token));
-        (void) snprintf(status, sizeof(status), "%s; %s%s%.300s%s%.300s", namespaces, token, *aws ? "; AWS: " : "", aws,
-                        *kube ? "; API server: " : "", kube);
+        (void) snprintf(status, sizeof(status), "%s; %s%s%.300s%s%.300s", namespaces, token,
+                        *aws ? "; AWS: " : "", aws, *kube ? "; API server: " : "", kube);
         if (streq(status, e->status))
                 return;
         memcpy(e->status, status, sizeof(status));
@@ -97,7 +98,8 @@ static void tell_status(Eatr *e)
 
 static bool first_pass_tried(const Eatr *e)
 {
-        return registry_failures(e->registry) > 0 || cluster_failures(e->cluster) > 0 || cluster_settled(e->cluster, 1);
+        return registry_failures(e->registry) > 0 || cluster_failures(e->cluster) > 0 ||
+               cluster_settled(e->cluster, 1);
 }
 
 static void become_ready(Eatr *e)
@@ -144,8 +146,9 @@ static void review_pass(Eatr *e)
         (void) clock_format_duration(took, usec_sub(clock_boottime(), e->pass_started));
         e->pass_started = 0;
         if (summary.failing + summary.conflict > 0)
-                log_warning("Pass done in %s: %llu Secrets created, %llu renewed; %u namespaces failing, %u in conflict", took,
-                            created, renewed, summary.failing, summary.conflict);
+                log_warning("Pass done in %s: %llu Secrets created, %llu renewed; %u namespaces failing, %u "
+                            "in conflict",
+                            took, created, renewed, summary.failing, summary.conflict);
         else if (created + renewed > 0)
                 log_info("Pass done in %s: %llu Secrets created, %llu renewed", took, created, renewed);
         else
@@ -171,7 +174,8 @@ static void review_soon(Eatr *e)
         if (e->review_pending)
                 return;
         e->review_pending = true;
-        (void) sd_event_source_set_time_relative(e->review_timer, e->ready ? REVIEW_INTERVAL : REVIEW_INTERVAL_FIRST);
+        (void) sd_event_source_set_time_relative(e->review_timer,
+                                                 e->ready ? REVIEW_INTERVAL : REVIEW_INTERVAL_FIRST);
         (void) sd_event_source_set_enabled(e->review_timer, SD_EVENT_ONESHOT);
 }
 
@@ -189,7 +193,8 @@ static void on_registry_changed(Registry *r, void *userdata)
         if (token && registry_failures(r) == 0) {
                 error = cluster_set_token(e->cluster, token);
                 if (error < 0)
-                        log_error_errno(error, "Cannot use the new token, keeping the old one until the next: %m");
+                        log_error_errno(error,
+                                        "Cannot use the new token, keeping the old one until the next: %m");
                 else {
                         e->pass_started = clock_boottime();
                         e->pass_created = cluster_stats(e->cluster)->created;
@@ -254,10 +259,12 @@ static int add_sources(Eatr *e)
         r = sd_event_add_signal(e->event, &e->sigint, SIGINT, on_signal, e);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(e->event, &e->ready_timer, CLOCK_BOOTTIME, READY_MAX, USEC_PER_MSEC, on_ready_timeout, e);
+        r = sd_event_add_time_relative(e->event, &e->ready_timer, CLOCK_BOOTTIME, READY_MAX, USEC_PER_MSEC,
+                                       on_ready_timeout, e);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(e->event, &e->review_timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC, on_review, e);
+        r = sd_event_add_time_relative(e->event, &e->review_timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC,
+                                       on_review, e);
         if (r < 0)
                 return r;
         return add_watchdog(e);
@@ -292,8 +299,8 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = cluster_new(event, &cluster, on_cluster_changed, e, &e->cluster);
         if (r < 0)
                 return r;
-        r = registry_new(event, &conf->aws, conf->renewal.auth_token_renewal_interval, on_registry_changed, e,
-                         &e->registry);
+        r = registry_new(event, &conf->aws, conf->renewal.auth_token_renewal_interval, on_registry_changed,
+                         e, &e->registry);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(e);
@@ -332,8 +339,8 @@ bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
         if (!eatr_is_healthy(e, reason))
                 return false;
         if (registry_token_left(e->registry) == 0)
-                (void) snprintf(reason, EATR_REASON_MAX, "no good token%s%s", *registry_error(e->registry) ? ": " : "",
-                                registry_error(e->registry));
+                (void) snprintf(reason, EATR_REASON_MAX, "no good token%s%s",
+                                *registry_error(e->registry) ? ": " : "", registry_error(e->registry));
         else if (!cluster_synced(e->cluster) || *cluster_error(e->cluster))
                 (void) snprintf(reason, EATR_REASON_MAX, "the API server cannot be used%s%s",
                                 *cluster_error(e->cluster) ? ": " : "", cluster_error(e->cluster));

@@ -22,8 +22,9 @@ typedef struct EatrConfig {
 } EatrConfig;
 
 /* Makes it and begins; the loop then has to be run. In EATR_ONCE the loop is left with 0 if every wanted
- * namespace has a fresh Secret (in a dry run: would have one) and with 1 otherwise; in EATR_RUN with 0 on SIGTERM or SIGINT, which
- * have to be blocked. What config points to has to outlive it. Returns 0 or a negative errno. */
+ * namespace has a fresh Secret (in a dry run: would have one) and with 1 otherwise; in EATR_RUN with 0 on
+ * SIGTERM or SIGINT, which have to be blocked. What config points to has to outlive it. Returns 0 or a
+ * negative errno. */
 int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret);
 
 const Registry *eatr_registry(const Eatr *e);

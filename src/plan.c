@@ -20,15 +20,9 @@ static const BackoffPolicy backoff_denied = { .base = 30 * USEC_PER_SEC, .cap = 
 const char *plan_reason_to_string(PlanReason r)
 {
         static const char *const names[_PLAN_REASON_MAX] = {
-                [PLAN_UNWANTED] = "unwanted",
-                [PLAN_NO_TOKEN] = "no-token",
-                [PLAN_FOREIGN] = "foreign",
-                [PLAN_REFUSED] = "refused",
-                [PLAN_BACKOFF] = "backoff",
-                [PLAN_FIGHTING] = "fighting",
-                [PLAN_FRESH] = "fresh",
-                [PLAN_CREATE] = "create",
-                [PLAN_HEAL] = "heal",
+                [PLAN_UNWANTED] = "unwanted", [PLAN_NO_TOKEN] = "no-token", [PLAN_FOREIGN] = "foreign",
+                [PLAN_REFUSED] = "refused",   [PLAN_BACKOFF] = "backoff",   [PLAN_FIGHTING] = "fighting",
+                [PLAN_FRESH] = "fresh",       [PLAN_CREATE] = "create",     [PLAN_HEAL] = "heal",
                 [PLAN_RENEW] = "renew",
         };
 
@@ -68,7 +62,8 @@ static Plan plan_other_token(const KubeSecret *s, const Token *token, usec_t int
 {
         usec_t wall = token->issued + usec_sub(now, token->received_boottime), due, early;
 
-        if (s->renewed == 0 || s->expires <= s->renewed || s->expires - s->renewed > LIFE_MAX || s->renewed > wall + URGENT)
+        if (s->renewed == 0 || s->expires <= s->renewed || s->expires - s->renewed > LIFE_MAX ||
+            s->renewed > wall + URGENT)
                 return apply(PLAN_RENEW, PACE_NOW, true);
         due = token_renewal_due(s->renewed, s->expires, interval);
         early = due - (due - s->renewed) / 10;
@@ -79,7 +74,7 @@ static Plan plan_other_token(const KubeSecret *s, const Token *token, usec_t int
         return apply(PLAN_RENEW, s->expires < wall + URGENT ? PACE_NOW : PACE_BULK, true);
 }
 
-Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
+static Plan decide(const Target *t, const Token *token, usec_t interval, usec_t now)
 {
         const KubeSecret *s = &t->secret;
 
@@ -89,10 +84,10 @@ Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
                 return nothing(PLAN_FOREIGN);
         if (s->exists && t->refused && t->refused_version == s->resource_version)
                 return nothing(PLAN_REFUSED);
-        if (s->exists && s->intact && token && streq(s->token_id, token->id))
-                return nothing(PLAN_FRESH);
         if (!token || usec_sub(now, token->received_boottime) >= token->expires - token->issued)
                 return nothing(PLAN_NO_TOKEN);
+        if (s->exists && s->intact && streq(s->token_id, token->id))
+                return nothing(PLAN_FRESH);
         if (t->retry_at > now)
                 return wait_until(PLAN_BACKOFF, t->retry_at);
         if (!s->exists && !t->had_secret)
@@ -100,6 +95,16 @@ Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
         if (!s->exists || !s->intact)
                 return plan_heal(t, now);
         return plan_other_token(s, token, interval, now);
+}
+
+Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
+{
+        Plan p = decide(t, token, interval, now);
+
+        /* What has failed before must not keep a first try waiting, nor the server busy. */
+        if (p.action == PLAN_APPLY && t->failures > 0)
+                p.lane = PACE_BULK;
+        return p;
 }
 
 /* A leaky bucket in one number (the generic cell rate algorithm, ITU-T I.371). */
@@ -114,16 +119,24 @@ static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now,
         return PLAN_SCOPE_TARGET;
 }
 
+/* Nothing behind the address, or nothing that works; a gateway's 504 is no Status, while the API server's
+ * may be about a webhook that one namespace has. */
+static bool server_is_away(const KubeStatus *status)
+{
+        return status->code == 0 || status->code == 502 || status->code == 503 ||
+               (status->code == 504 && !*status->reason);
+}
+
 PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, usec_t now, uint32_t random)
 {
-        if (status->code == 0 || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED)
+        if (server_is_away(status) || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED)
                 return PLAN_SCOPE_CLUSTER;
         if (status->namespace_terminating) {
                 t->verdict = MATCH_TERMINATING; /* a watch event will say how it went on */
                 return PLAN_SCOPE_TARGET;
         }
-        if (outcome == HTTP_CONFLICT && status->field_manager_conflict && !t->secret.exists) {
-                t->secret.exists = true; /* a stranger's, which the watch has yet to show */
+        if (outcome == HTTP_CONFLICT && status->field_manager_conflict && !t->secret.ours) {
+                t->secret.exists = true; /* a stranger's, which the watch may have yet to show */
                 return PLAN_SCOPE_TARGET;
         }
         if (status->immutable && t->secret.exists) {
@@ -131,16 +144,25 @@ PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, 
                 t->refused_version = t->secret.resource_version;
                 return PLAN_SCOPE_TARGET;
         }
-        return retry_later(t, outcome == HTTP_FORBIDDEN || outcome == HTTP_REJECTED ? &backoff_denied : &backoff_passing,
+        return retry_later(t,
+                           outcome == HTTP_FORBIDDEN || outcome == HTTP_REJECTED ? &backoff_denied
+                                                                                 : &backoff_passing,
                            now, random);
+}
+
+/* The answer to a write and the watch event of a later one travel on different connections. But where a good
+ * Secret gets a younger token under an older version, versions went back: etcd has been restored. Not to
+ * take that in would mean to write it again and again. */
+static bool is_outdated(const KubeSecret *known, const KubeSecret *secret, uint64_t version)
+{
+        if (version >= known->resource_version)
+                return false;
+        return !(secret && secret->intact && known->intact && secret->renewed > known->renewed);
 }
 
 void plan_observe(Target *t, const KubeSecret *secret, uint64_t gone_version)
 {
-        uint64_t version = secret ? secret->resource_version : gone_version;
-
-        /* The answer to a write and the watch event of a later one travel on different connections. */
-        if (version < t->secret.resource_version)
+        if (is_outdated(&t->secret, secret, secret ? secret->resource_version : gone_version))
                 return;
         if (!secret) {
                 t->secret = (KubeSecret){ .resource_version = gone_version };

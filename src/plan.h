@@ -11,13 +11,13 @@
 /* One namespace as eatr sees it. */
 typedef struct Target {
         MatchVerdict verdict;
-        KubeSecret secret;     /* as last seen */
-        bool had_secret;       /* eatr's Secret was here before: if it is gone, somebody deleted it */
-        bool refused;          /* the API server says that this Secret cannot be changed ... */
+        KubeSecret secret;        /* as last seen */
+        bool had_secret;          /* eatr's Secret was here before: if it is gone, somebody deleted it */
+        bool refused;             /* the API server says that this Secret cannot be changed ... */
         uint64_t refused_version; /* ... as long as it is this version */
-        unsigned failures;     /* writes that failed in a row */
-        usec_t retry_at;       /* CLOCK_BOOTTIME: no write before */
-        usec_t healed_until;   /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_healed() */
+        unsigned failures;        /* writes that failed in a row */
+        usec_t retry_at;          /* CLOCK_BOOTTIME: no write before */
+        usec_t healed_until;      /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_healed() */
 } Target;
 
 typedef enum PlanAction {
@@ -27,16 +27,16 @@ typedef enum PlanAction {
 } PlanAction;
 
 typedef enum PlanReason {
-        PLAN_UNWANTED,  /* the rules or its state exclude the namespace */
-        PLAN_NO_TOKEN,  /* there is no token, or it has run out */
-        PLAN_FOREIGN,   /* the Secret is somebody else's */
-        PLAN_REFUSED,   /* it cannot be changed */
-        PLAN_BACKOFF,   /* the last write failed */
-        PLAN_FIGHTING,  /* somebody keeps undoing what eatr writes */
-        PLAN_FRESH,     /* it is good */
-        PLAN_CREATE,    /* there is none yet */
-        PLAN_HEAL,      /* it was deleted or edited */
-        PLAN_RENEW,     /* its token is due */
+        PLAN_UNWANTED, /* the rules or its state exclude the namespace */
+        PLAN_NO_TOKEN, /* there is no token, or it has run out */
+        PLAN_FOREIGN,  /* the Secret is somebody else's */
+        PLAN_REFUSED,  /* it cannot be changed */
+        PLAN_BACKOFF,  /* the last write failed */
+        PLAN_FIGHTING, /* somebody keeps undoing what eatr writes */
+        PLAN_FRESH,    /* it is good */
+        PLAN_CREATE,   /* there is none yet */
+        PLAN_HEAL,     /* it was deleted or edited */
+        PLAN_RENEW,    /* its token is due */
         _PLAN_REASON_MAX,
 } PlanReason;
 

@@ -22,24 +22,25 @@ typedef enum NodePlace {
 typedef struct Node {
         char *name;
         Target target;
-        bool exists;       /* the namespace does; its Secret may be seen before it */
-        usec_t appeared;   /* CLOCK_BOOTTIME when a watch showed the namespace; 0: it was there at the start */
+        bool exists;     /* the namespace does; its Secret may be seen before it */
+        usec_t appeared; /* CLOCK_BOOTTIME when a watch showed the namespace; 0: it was there at the start */
         unsigned seen_namespace, seen_secret; /* the last lists that showed them */
 
         NodePlace place;
-        Plan plan;           /* the last one; of the write while in flight */
-        PlanReason told;     /* what was last said of it */
-        usec_t wake_at;      /* CLOCK_BOOTTIME to plan it again; USEC_INFINITY: no need */
-        bool pretended;      /* in a dry run: its write has been told of */
+        Plan plan;       /* the last one; of the write while in flight */
+        PlanReason told; /* what was last said of it */
+        usec_t wake_at;  /* CLOCK_BOOTTIME to plan it again; USEC_INFINITY: no need */
+        bool pretended;  /* in a dry run: its write has been told of */
         KubeRequest *request;
-        void *writer;        /* of request */
+        void *writer; /* of request */
 
         TAILQ_ENTRY(Node) all, queue;
 } Node;
 
 /* Walks all nodes; the one at hand may be dropped. */
-#define TARGETS_FOREACH(node, next, targets) \
-        for (Node *node = targets_first(targets), *next; node && (next = TAILQ_NEXT(node, all), true); node = next)
+#define TARGETS_FOREACH(node, next, targets)                                                           \
+        for (Node *node = targets_first(targets), *next; node && (next = TAILQ_NEXT(node, all), true); \
+             node = next)
 
 int targets_new(Targets **ret);
 

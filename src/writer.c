@@ -17,6 +17,10 @@
 
 #define STALL_GRACE USEC_PER_MINUTE
 
+/* Of warnings about single namespaces. */
+#define WARNINGS_MAX 20U
+#define WARNINGS_INTERVAL (5 * USEC_PER_MINUTE)
+
 /* For failures that concern the API server as a whole. */
 static const BackoffPolicy backoff_server = { .base = 500 * USEC_PER_MSEC, .cap = 30 * USEC_PER_SEC };
 #define UNAUTHORIZED_PAUSE_MIN (5 * USEC_PER_SEC)
@@ -35,6 +39,8 @@ struct Writer {
         Pace pace;
         unsigned failures; /* of the server as a whole, in a row */
         char error[384];
+        unsigned warnings; /* about single namespaces, in the interval that ends at */
+        usec_t warnings_until;
         sd_event_source *planner; /* deferred: runs when all events of a wake-up have been taken in */
         sd_event_source *waker;
         usec_t wake_at;
@@ -53,14 +59,19 @@ static void tell(const Writer *w, Node *n)
         n->told = n->plan.reason;
         if (n->told == PLAN_FOREIGN)
                 node_log(n, LOG_WARNING,
-                         "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in [secret], to have one here",
+                         "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in "
+                         "[secret], to have one here",
                          name, *manager ? ", it was written by " : "", manager);
         else if (n->told == PLAN_REFUSED)
                 node_log(n, LOG_WARNING,
-                         "Secret %s has another type or is immutable, leaving it; delete it to have it written anew", name);
+                         "Secret %s has another type or is immutable, leaving it; delete it to have it "
+                         "written anew",
+                         name);
         else if (n->told == PLAN_FIGHTING)
                 node_log(n, LOG_WARNING,
-                         "something keeps changing or deleting Secret %s, writing it only once a minute from now on", name);
+                         "something keeps changing or deleting Secret %s, writing it only once a minute "
+                         "from now on",
+                         name);
 }
 
 static void tell_written(const Writer *w, const Node *n, long code)
@@ -68,14 +79,39 @@ static void tell_written(const Writer *w, const Node *n, long code)
         const char *name = w->config.secret_name;
 
         if (n->plan.reason == PLAN_HEAL)
-                node_log(n, LOG_INFO, "Secret %s had been %s, it is back", name, code == 201 ? "deleted" : "edited");
-        else if (code == 201)
-                node_log(n, LOG_INFO, "created Secret %s", name);
-        else /* thousands at a time, which are summed up elsewhere */
-                node_log(n, LOG_DEBUG, "renewed Secret %s", name);
+                node_log(n, LOG_INFO, "Secret %s had been %s, it is back", name,
+                         code == 201 ? "deleted" : "edited");
+        else /* a pass writes thousands, which are summed up elsewhere */
+                node_log(n, n->appeared > 0 ? LOG_INFO : LOG_DEBUG, "%s Secret %s",
+                         code == 201 ? "created" : "renewed", name);
 }
 
-static void tell_failed(const Writer *w, const Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now)
+/* A cause that many namespaces share is told of a few times, not a thousand. */
+static int warning_level(Writer *w, usec_t now)
+{
+        if (now >= w->warnings_until) {
+                w->warnings = 0;
+                w->warnings_until = now + WARNINGS_INTERVAL;
+        }
+        w->warnings++;
+        if (w->warnings == WARNINGS_MAX + 1)
+                log_warning("More namespaces are failing; they are counted in eatr_namespaces, and logged "
+                            "when debugging");
+        return w->warnings > WARNINGS_MAX ? LOG_DEBUG : LOG_WARNING;
+}
+
+static const char *advice(const KubeStatus *status)
+{
+        if (status->code == 415)
+                return " (Kubernetes 1.16 or newer is needed)";
+        /* What a missing right to create is answered with; that to patch is named. */
+        if (status->code == 403 && strlen(status->message) > 2 &&
+            streq(status->message + strlen(status->message) - 2, ": "))
+                return " (is the right to create Secrets of this name missing? see RIGHTS in eatr(8))";
+        return "";
+}
+
+static void tell_failed(Writer *w, const Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now)
 {
         char text[CLOCK_DURATION_MAX];
 
@@ -83,9 +119,9 @@ static void tell_failed(const Writer *w, const Node *n, HttpOutcome outcome, con
         if (outcome == HTTP_NOT_FOUND || n->target.retry_at <= now)
                 node_log(n, LOG_DEBUG, "writing Secret %s: %s", w->config.secret_name, status->message);
         else
-                node_log(n, LOG_WARNING, "cannot write Secret %s: %s; trying again in %s%s", w->config.secret_name,
-                         status->message, clock_format_duration(text, n->target.retry_at - now),
-                         status->code == 415 ? " (Kubernetes 1.16 or newer is needed)" : "");
+                node_log(n, warning_level(w, now), "cannot write Secret %s: %s%s; trying again in %s",
+                         w->config.secret_name, status->message, advice(status),
+                         clock_format_duration(text, n->target.retry_at - now));
 }
 
 /* --- the end of a write ---------------------------------------------------------------------------- */
@@ -111,7 +147,8 @@ static bool take_in(Node *n, const Buf *body)
         _cleanup_json_ cJSON *object = NULL;
         KubeSecret secret;
 
-        if (json_parse(buf_str(body), body->size, RESPONSE_MAX, &object) < 0 || !json_get(object, "metadata"))
+        if (json_parse(buf_str(body), body->size, RESPONSE_MAX, &object) < 0 ||
+            !json_get(object, "metadata"))
                 return false;
         kube_secret_read(object, &secret);
         plan_observe(&n->target, &secret, 0);
@@ -127,12 +164,13 @@ static void succeed(Writer *w, Node *n, long code, usec_t now)
         n->target.failures = w->failures = 0;
         n->target.refused = false;
         w->error[0] = '\0';
-        count(w, n, code, now);
         tell_written(w, n, code);
+        count(w, n, code, now);
 }
 
 /* The server as a whole: nothing is sent for a while, and no namespace is to blame. */
-static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after, usec_t now)
+static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after,
+                      usec_t now)
 {
         char text[CLOCK_DURATION_MAX];
         usec_t delay;
@@ -146,12 +184,14 @@ static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, 
                 delay = MAX(delay, UNAUTHORIZED_PAUSE_MIN);
         pace_pause(&w->pace, now + delay);
         if (!streq(w->error, status->message))
-                log_warning("The API server takes no writes: %s; trying again in %s, Secrets keep what they have",
+                log_warning("The API server takes no writes: %s; trying again in %s, Secrets keep what they "
+                            "have",
                             status->message, clock_format_duration(text, delay));
         (void) snprintf(w->error, sizeof(w->error), "%s", status->message);
 }
 
-static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after, usec_t now)
+static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after,
+                 usec_t now)
 {
         w->stats.failed++;
         if (plan_failed(&n->target, outcome, status, now, backoff_random()) == PLAN_SCOPE_CLUSTER)
@@ -185,8 +225,8 @@ static int request(Writer *w, Node *n)
 {
         _cleanup_free_ char *path = NULL;
 
-        path = str_printf("/api/v1/namespaces/%s/secrets/%s?fieldManager=" KUBE_SECRET_FIELD_MANAGER "%s", n->name,
-                          w->config.secret_name, n->plan.force ? "&force=true" : "");
+        path = str_printf("/api/v1/namespaces/%s/secrets/%s?fieldManager=" KUBE_SECRET_FIELD_MANAGER "%s",
+                          n->name, w->config.secret_name, n->plan.force ? "&force=true" : "");
         if (!path)
                 return -ENOMEM;
 
@@ -207,7 +247,8 @@ static int request(Writer *w, Node *n)
 static void pretend(Writer *w, Node *n)
 {
         if (!n->pretended)
-                node_log(n, LOG_INFO, "would %s Secret %s", plan_reason_to_string(n->plan.reason), w->config.secret_name);
+                node_log(n, LOG_INFO, "would %s Secret %s", plan_reason_to_string(n->plan.reason),
+                         w->config.secret_name);
         n->pretended = true;
         targets_move(w->targets, n, NODE_IDLE);
 }

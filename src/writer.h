@@ -19,11 +19,11 @@ typedef struct WriterConfig {
 } WriterConfig;
 
 typedef struct WriterStats {
-        uint64_t created;  /* Secrets: the API answered 201 */
-        uint64_t renewed;  /* Secrets given a new token in place */
-        uint64_t healed;   /* writes because a Secret had been deleted or edited */
-        uint64_t failed;   /* writes that failed */
-        usec_t last_write; /* CLOCK_REALTIME of the last that succeeded; 0: none */
+        uint64_t created;      /* Secrets: the API answered 201 */
+        uint64_t renewed;      /* Secrets given a new token in place */
+        uint64_t healed;       /* writes because a Secret had been deleted or edited */
+        uint64_t failed;       /* writes that failed */
+        usec_t last_write;     /* CLOCK_REALTIME of the last that succeeded; 0: none */
         KubeHistogram latency; /* from the event that showed a new namespace to its Secret */
 } WriterStats;
 

@@ -1,0 +1,1010 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "encode.h"
+#include "plan.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define S USEC_PER_SEC
+#define M USEC_PER_MINUTE
+#define H USEC_PER_HOUR
+
+/* The token of the tests arrived when the host had been up for 100 h, and it was WALL at AWS. */
+#define BOOT (100 * H)
+#define WALL (UINT64_C(1795461567) * USEC_PER_SEC) /* 2026-11-23T19:19:27Z */
+#define LIFE (12 * H)
+
+#define ID "bbbbbbbbbbbbbbbb"
+#define OTHER_ID "aaaaaaaaaaaaaaaa"
+
+static const Token token = {
+        .n_ref = 1,
+        .id = ID,
+        .issued = WALL,
+        .expires = WALL + LIFE,
+        .received_boottime = BOOT,
+};
+
+/* --- the rules ------------------------------------------------------------------------------------- */
+
+/* A good Secret with a token that was issued then. */
+#define SECRET(token_id_, renewed_, expires_)                                                           \
+        .secret = { .exists = true, .ours = true, .intact = true, .resource_version = 7, .token_id = token_id_, \
+                    .renewed = renewed_, .expires = expires_ },                                         \
+        .had_secret = true
+#define OLD(renewed) SECRET(OTHER_ID, renewed, renewed + LIFE)
+#define EDITED                                                                                                    \
+        .secret = { .exists = true, .ours = true, .resource_version = 7, .token_id = ID, .renewed = WALL,          \
+                    .expires = WALL + LIFE },                                                                     \
+        .had_secret = true
+#define FOREIGN .secret = { .exists = true, .resource_version = 7 }
+
+static const struct {
+        const char *what;
+        Target target;
+        bool no_token;
+        usec_t interval, now; /* now: since the token arrived */
+        Plan plan;            /* until: since the token arrived */
+} rules[] = {
+        /* Whose it is comes before anything else. */
+        { "unwanted", { .verdict = MATCH_BLACKLISTED }, .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
+        { "unwanted with a Secret", { .verdict = MATCH_IGNORED, OLD(WALL - 11 * H) }, .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
+        { "terminating and edited", { .verdict = MATCH_TERMINATING, EDITED }, .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
+        { "foreign", { FOREIGN }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
+        { "foreign, no token", { FOREIGN }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
+        { "foreign that took the place of eatr's", { FOREIGN, .had_secret = true }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
+        { "foreign and backing off", { FOREIGN, .retry_at = BOOT + H }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
+        { "refused", { OLD(WALL - 11 * H), .refused = true, .refused_version = 7 }, .plan = { PLAN_NOTHING, PLAN_REFUSED } },
+        { "refused, edited since", { EDITED, .refused = true, .refused_version = 6 },
+          .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
+        { "refused, gone since", { .refused = true, .refused_version = 7, .had_secret = true },
+          .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW } },
+
+        /* Without a good token nothing is written. */
+        { "new, no token", { 0 }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        { "edited, no token", { EDITED }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        { "whole, no token", { SECRET(ID, WALL, WALL + LIFE) }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        { "new, token has run out", { 0 }, .now = LIFE, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        { "new, token is about to run out", { 0 }, .now = LIFE - 1, .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
+        { "edited, token has run out", { EDITED }, .now = 20 * H, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        { "due, token has run out", { OLD(WALL - 11 * H) }, .now = LIFE, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        /* What holds a token that has run out is nothing to call fresh. */
+        { "has the token, which has run out", { SECRET(ID, WALL, WALL + LIFE) }, .now = LIFE,
+          .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+
+        /* The Secret has the token. */
+        { "fresh", { SECRET(ID, WALL, WALL + LIFE) }, .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "fresh, old", { SECRET(ID, WALL, WALL + LIFE) }, .now = LIFE - 1, .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "fresh, short interval", { SECRET(ID, WALL, WALL + LIFE) }, .interval = 20 * S, .now = H,
+          .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "fresh, backing off", { SECRET(ID, WALL, WALL + LIFE), .retry_at = BOOT + H }, .plan = { PLAN_NOTHING, PLAN_FRESH } },
+
+        /* There is none. */
+        { "new", { 0 }, .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
+        { "new, backing off", { .retry_at = BOOT + 5 * S }, .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = 5 * S } },
+        { "new, backed off", { .retry_at = BOOT + 5 * S }, .now = 5 * S, .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
+        { "deleted", { .had_secret = true }, .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW } },
+        { "deleted, backing off", { .had_secret = true, .retry_at = BOOT + 1 },
+          .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = 1 } },
+        { "deleted again and again", { .had_secret = true, .healed_until = BOOT + 5 * M },
+          .plan = { PLAN_WAIT, PLAN_FIGHTING, .until = M } },
+
+        /* It was changed. */
+        { "edited", { EDITED }, .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
+        { "edited, four heals before", { EDITED, .healed_until = BOOT + 4 * M },
+          .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
+        { "edited, five heals before", { EDITED, .healed_until = BOOT + 4 * M + 1 },
+          .plan = { PLAN_WAIT, PLAN_FIGHTING, .until = 1 } },
+        { "edited, backing off", { EDITED, .retry_at = BOOT + M }, .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = M } },
+
+        /* Another token, and time has not come: the tenth that is missing makes one pass of several. */
+        { "young", { OLD(WALL - H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 5 * H - 36 * M } },
+        { "nearly due", { OLD(WALL - 6 * H + 36 * M + 1) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 1 } },
+        { "due", { OLD(WALL - 6 * H + 36 * M) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "due later", { OLD(WALL - H) }, .now = 5 * H - 36 * M, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "overdue", { OLD(WALL - 10 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "overdue, an hour left", { OLD(WALL - 11 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "overdue, less left", { OLD(WALL - 11 * H - 1) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "run out", { OLD(WALL - 100 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "overdue, backing off", { OLD(WALL - 10 * H), .retry_at = BOOT + M },
+          .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = M } },
+        { "overdue, heals do not matter", { OLD(WALL - 10 * H), .healed_until = BOOT + H },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+
+        /* Intervals. */
+        { "20s, not yet", { OLD(WALL - 17 * S) }, .interval = 20 * S, .plan = { PLAN_WAIT, PLAN_FRESH, .until = S } },
+        { "20s, due", { OLD(WALL - 18 * S) }, .interval = 20 * S, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "an interval that is too long", { OLD(WALL - 8 * H) }, .interval = 100 * H,
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = 6 * M } },
+        { "an interval that is too long, due", { OLD(WALL - 8 * H - 6 * M) }, .interval = 100 * H,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+
+        /* Another host of eatr's has been here: never back to an older token. */
+        { "younger", { OLD(WALL + H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 7 * H - 36 * M } },
+        { "younger, due", { OLD(WALL + H) }, .now = 7 * H, .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "younger, about to run out", { OLD(WALL + H) }, .now = LIFE - 1, .plan = { PLAN_NOTHING, PLAN_FRESH } },
+
+        /* Annotations that cannot be eatr's. */
+        { "no times", { SECRET(OTHER_ID, 0, 0) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "no expiry", { SECRET(OTHER_ID, WALL, 0) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "no issue", { SECRET(OTHER_ID, 0, WALL + H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "no life", { SECRET(OTHER_ID, WALL, WALL) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "for ever", { SECRET(OTHER_ID, WALL, WALL + 8 * 24 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "the end of time", { SECRET(OTHER_ID, WALL, USEC_INFINITY) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "from the future", { OLD(WALL + H + 1) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "a week", { SECRET(OTHER_ID, WALL, WALL + 7 * 24 * H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 84 * H - 504 * M } },
+        { "no token id", { SECRET("", WALL - H, WALL + 11 * H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 5 * H - 36 * M } },
+};
+
+static void test_rules(void **state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++) {
+                Target t = rules[i].target;
+                Plan expected = rules[i].plan, p;
+
+                p = plan_next(&t, rules[i].no_token ? NULL : &token, rules[i].interval, BOOT + rules[i].now);
+                if (expected.action == PLAN_WAIT)
+                        expected.until += BOOT;
+                if (p.action != expected.action || p.reason != expected.reason || p.lane != expected.lane ||
+                    p.force != expected.force || p.until != expected.until)
+                        fail_msg("%s: action %u, reason %s, lane %u, force %d, until %+lld s", rules[i].what, p.action,
+                                 plan_reason_to_string(p.reason), p.lane, p.force,
+                                 ((long long) p.until - (long long) BOOT) / 1000000);
+                assert_memory_equal(&t, &rules[i].target, sizeof(t));
+        }
+}
+
+/* Everything at once, and the moment that a wait names: no wait is for the past, and none is too short. */
+static void test_waits_are_kept(void **state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(rules); i++)
+                for (usec_t now = 0; now < LIFE + H; now += 7 * M) {
+                        Plan p = plan_next(&rules[i].target, &token, rules[i].interval, BOOT + now), then;
+
+                        if (p.action != PLAN_WAIT)
+                                continue;
+                        assert_true(p.until > BOOT + now);
+                        if (p.until - BOOT >= LIFE)
+                                continue; /* the token will have run out */
+                        then = plan_next(&rules[i].target, &token, rules[i].interval, p.until - 1);
+                        assert_int_equal(then.action, PLAN_WAIT);
+                        assert_int_equal(then.until, p.until);
+                        then = plan_next(&rules[i].target, &token, rules[i].interval, p.until);
+                        assert_false(then.action == PLAN_WAIT && then.reason == p.reason);
+                }
+}
+
+static void test_reasons(void **state)
+{
+        for (PlanReason r = 0; r < _PLAN_REASON_MAX; r++) {
+                assert_true(*plan_reason_to_string(r));
+                for (PlanReason other = 0; other < r; other++)
+                        assert_string_not_equal(plan_reason_to_string(r), plan_reason_to_string(other));
+        }
+        assert_string_equal(plan_reason_to_string(PLAN_FRESH), "fresh");
+        assert_string_equal(plan_reason_to_string(PLAN_FOREIGN), "foreign");
+        assert_string_equal(plan_reason_to_string(PLAN_NO_TOKEN), "no-token");
+}
+
+/* --- heals ----------------------------------------------------------------------------------------- */
+
+/* How many heals there are in a time in which every one is undone at once. */
+static unsigned fight(Target *t, usec_t from, usec_t length)
+{
+        unsigned n = 0;
+
+        for (usec_t now = from; now < from + length;) {
+                Plan p = plan_next(t, &token, 0, now);
+
+                if (p.action == PLAN_WAIT) {
+                        assert_int_equal(p.reason, PLAN_FIGHTING);
+                        assert_true(p.until > now);
+                        now = p.until;
+                        continue;
+                }
+                assert_int_equal(p.action, PLAN_APPLY);
+                assert_int_equal(p.reason, PLAN_HEAL);
+                plan_healed(t, now);
+                n++;
+        }
+        return n;
+}
+
+static void test_heals(void **state)
+{
+        Target t = { EDITED };
+
+        assert_int_equal(fight(&t, BOOT, 1), 5);
+        assert_int_equal(fight(&t, BOOT + 1, M - 1), 0);
+        assert_int_equal(fight(&t, BOOT + M, 1), 1);
+        assert_int_equal(fight(&t, BOOT + M + 1, H - M), 59);
+        /* Ten minutes of peace are enough, and more are not saved up. */
+        assert_int_equal(fight(&t, BOOT + H + 10 * M, 1), 5);
+        assert_int_equal(fight(&t, BOOT + 11 * H, 1), 5);
+
+        /* Deleted each time: the same. */
+        t = (Target){ .had_secret = true };
+        assert_int_equal(fight(&t, BOOT, H), 5 + 59);
+}
+
+/* --- what a failed write tells --------------------------------------------------------------------- */
+
+static const struct {
+        const char *what;
+        Target target;
+        KubeStatus status;
+        bool has_retry_after;
+        PlanScope scope;
+        usec_t delay; /* the longest of a first failure's; 0: none */
+        MatchVerdict verdict;
+        bool foreign, refused;
+} failures[] = {
+        { "no answer", .status = { .code = 0 }, .scope = PLAN_SCOPE_CLUSTER },
+        { "401", .status = { .code = 401, .reason = "Unauthorized" }, .scope = PLAN_SCOPE_CLUSTER },
+        { "429", .status = { .code = 429 }, .scope = PLAN_SCOPE_CLUSTER },
+        { "502", .status = { .code = 502 }, .scope = PLAN_SCOPE_CLUSTER },
+        { "503", .status = { .code = 503, .reason = "ServiceUnavailable" }, .scope = PLAN_SCOPE_CLUSTER },
+        { "503, later", .status = { .code = 503 }, .has_retry_after = true, .scope = PLAN_SCOPE_CLUSTER },
+        { "504 of a gateway", .status = { .code = 504 }, .scope = PLAN_SCOPE_CLUSTER },
+        { "504 of the API server", .status = { .code = 504, .reason = "Timeout" }, .delay = S },
+        { "500: a webhook", .status = { .code = 500, .reason = "InternalError" }, .delay = S },
+        { "404", .status = { .code = 404, .reason = "NotFound" }, .delay = S },
+        { "400: a webhook's no", .status = { .code = 400, .reason = "BadRequest" }, .delay = 30 * S },
+        { "403: rights or a quota", .status = { .code = 403, .reason = "Forbidden" }, .delay = 30 * S },
+        { "415", .status = { .code = 415, .reason = "UnsupportedMediaType" }, .delay = 30 * S },
+        { "200 that is not the API server's", .status = { .code = 200 }, .delay = S },
+        { "terminating", .status = { .code = 403, .reason = "Forbidden", .namespace_terminating = true },
+          .verdict = MATCH_TERMINATING },
+        { "a stranger's", .status = { .code = 409, .reason = "Conflict", .field_manager_conflict = true }, .foreign = true },
+        { "a stranger's in eatr's place", { .had_secret = true },
+          { .code = 409, .reason = "Conflict", .field_manager_conflict = true }, .foreign = true },
+        { "409 although it is eatr's", { EDITED }, { .code = 409, .reason = "Conflict", .field_manager_conflict = true },
+          .delay = S },
+        { "409, another", .status = { .code = 409, .reason = "Conflict" }, .delay = S },
+        { "immutable", { EDITED }, { .code = 422, .reason = "Invalid", .immutable = true }, .refused = true },
+        { "immutable, not seen yet", .status = { .code = 422, .reason = "Invalid", .immutable = true }, .delay = 30 * S },
+        { "422, another", { EDITED }, { .code = 422, .reason = "Invalid" }, .delay = 30 * S },
+};
+
+static HttpOutcome outcome_of(long code, bool has_retry_after)
+{
+        return code == 200 ? HTTP_RETRY : http_classify(code, has_retry_after);
+}
+
+static void test_failures(void **state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(failures); i++) {
+                HttpOutcome outcome = outcome_of(failures[i].status.code, failures[i].has_retry_after);
+                Target before = failures[i].target, t = before;
+                PlanScope scope;
+                Plan p;
+
+                print_message("%s\n", failures[i].what);
+                scope = plan_failed(&t, outcome, &failures[i].status, BOOT, UINT32_MAX);
+                assert_int_equal(scope, failures[i].scope);
+                assert_int_equal(t.verdict, failures[i].verdict);
+                assert_int_equal(t.refused, failures[i].refused);
+                if (failures[i].delay > 0)
+                        assert_in_range(t.retry_at - BOOT, failures[i].delay - 1, failures[i].delay);
+                else
+                        assert_int_equal(t.retry_at, 0);
+                assert_int_equal(t.failures, failures[i].delay > 0);
+                p = plan_next(&t, &token, 0, BOOT);
+                if (scope == PLAN_SCOPE_CLUSTER)
+                        assert_memory_equal(&t, &before, sizeof(t));
+                else if (failures[i].verdict != MATCH_WANTED)
+                        assert_int_equal(p.reason, PLAN_UNWANTED);
+                else if (failures[i].foreign)
+                        assert_int_equal(p.reason, PLAN_FOREIGN);
+                else if (failures[i].refused)
+                        assert_int_equal(p.reason, PLAN_REFUSED);
+                else
+                        assert_int_equal(p.reason, PLAN_BACKOFF);
+        }
+}
+
+static void check_backoff(long code, usec_t base, usec_t cap)
+{
+        const KubeStatus status = { .code = code, .reason = "x" };
+        usec_t now = BOOT, last = 0;
+        Target t = { .verdict = MATCH_WANTED };
+
+        for (unsigned i = 1; i <= 40; i++) {
+                assert_int_equal(plan_failed(&t, http_classify(code, false), &status, now, UINT32_MAX), PLAN_SCOPE_TARGET);
+                assert_int_equal(t.failures, i);
+                assert_true(t.retry_at - now >= last);
+                last = t.retry_at - now;
+                assert_in_range(last, (i < 20 ? MIN(base << (i - 1), cap) : cap) - 1, cap);
+                now = t.retry_at;
+        }
+        assert_int_equal(plan_failed(&t, http_classify(code, false), &status, now, 0), PLAN_SCOPE_TARGET);
+        assert_int_equal(t.retry_at - now, cap / 2);
+}
+
+static void test_backoff(void **state)
+{
+        check_backoff(500, S, 5 * M);
+        check_backoff(403, 30 * S, 15 * M);
+}
+
+/* --- what is seen ---------------------------------------------------------------------------------- */
+
+static KubeSecret seen(uint64_t version, const char *id, usec_t renewed, bool ours, bool intact)
+{
+        KubeSecret s = {
+                .exists = true,
+                .ours = ours,
+                .intact = intact,
+                .resource_version = version,
+                .renewed = renewed,
+                .expires = renewed + LIFE,
+        };
+
+        (void) snprintf(s.token_id, sizeof(s.token_id), "%s", id);
+        return s;
+}
+
+static void observe(Target *t, uint64_t version, const char *id, usec_t renewed, bool ours, bool intact)
+{
+        const KubeSecret s = seen(version, id, renewed, ours, intact);
+
+        plan_observe(t, &s, 0);
+}
+
+static PlanReason reason(const Target *t)
+{
+        return plan_next(t, &token, 0, BOOT).reason;
+}
+
+static void test_observe(void **state)
+{
+        Target t = { .verdict = MATCH_WANTED };
+
+        assert_int_equal(reason(&t), PLAN_CREATE);
+        observe(&t, 10, ID, WALL, true, true);
+        assert_true(t.had_secret);
+        assert_int_equal(reason(&t), PLAN_FRESH);
+
+        /* What is older is dropped, and the same again does no harm. */
+        observe(&t, 9, OTHER_ID, WALL - 10 * H, true, true);
+        observe(&t, 9, "", 0, false, false);
+        plan_observe(&t, NULL, 9);
+        observe(&t, 10, ID, WALL, true, true);
+        assert_int_equal(t.secret.resource_version, 10);
+        assert_int_equal(reason(&t), PLAN_FRESH);
+
+        observe(&t, 11, ID, WALL, true, false);
+        assert_int_equal(reason(&t), PLAN_HEAL);
+        observe(&t, 10, ID, WALL, true, true);
+        assert_int_equal(reason(&t), PLAN_HEAL);
+
+        plan_observe(&t, NULL, 12);
+        assert_false(t.secret.exists);
+        assert_int_equal(t.secret.resource_version, 12);
+        assert_int_equal(reason(&t), PLAN_HEAL);
+        /* The answer to a write that came before the deletion. */
+        observe(&t, 11, ID, WALL, true, true);
+        assert_int_equal(reason(&t), PLAN_HEAL);
+
+        observe(&t, 13, "", 0, false, false);
+        assert_int_equal(reason(&t), PLAN_FOREIGN);
+        plan_observe(&t, NULL, 14);
+        assert_int_equal(reason(&t), PLAN_HEAL);
+}
+
+/* A stranger's Secret that comes and goes was never eatr's. */
+static void test_observe_foreign(void **state)
+{
+        Target t = { .verdict = MATCH_WANTED };
+
+        observe(&t, 5, "", 0, false, false);
+        assert_false(t.had_secret);
+        assert_int_equal(reason(&t), PLAN_FOREIGN);
+        plan_observe(&t, NULL, 6);
+        assert_int_equal(reason(&t), PLAN_CREATE);
+}
+
+/* Versions that are no numbers are 0, all of them: then what comes last is true. */
+static void test_observe_without_versions(void **state)
+{
+        Target t = { .verdict = MATCH_WANTED };
+
+        observe(&t, 0, ID, WALL, true, true);
+        assert_int_equal(reason(&t), PLAN_FRESH);
+        observe(&t, 0, ID, WALL, true, false);
+        assert_int_equal(reason(&t), PLAN_HEAL);
+        plan_observe(&t, NULL, 0);
+        assert_false(t.secret.exists);
+}
+
+/* etcd was restored from a backup, so that versions went back: each renewal has an older version than the
+ * Secret that is known. To drop the answer would be to write it again at once, for ever. */
+static void test_observe_restored(void **state)
+{
+        Target t = { .verdict = MATCH_WANTED };
+
+        observe(&t, 1000, OTHER_ID, WALL - 10 * H, true, true);
+        assert_int_equal(reason(&t), PLAN_RENEW);
+        observe(&t, 500, ID, WALL, true, true);
+        assert_int_equal(t.secret.resource_version, 500);
+        assert_int_equal(reason(&t), PLAN_FRESH);
+        /* From here on it is as ever. */
+        observe(&t, 499, OTHER_ID, WALL - 10 * H, true, true);
+        observe(&t, 499, ID, WALL, true, false);
+        assert_int_equal(reason(&t), PLAN_FRESH);
+        observe(&t, 501, ID, WALL, true, false);
+        assert_int_equal(reason(&t), PLAN_HEAL);
+}
+
+/* --- a simulated week ------------------------------------------------------------------------------ */
+
+/* The world: AWS, an API server with namespaces and Secrets, and an eatr in which nothing but plan and
+ * kube-secret is real. What is watched arrives a little later, and so do answers; time is a variable. */
+
+#define N_NAMESPACES 40
+#define N_EVENTS 16
+#define IN_FLIGHT_MAX 16U
+
+/* Within this a wanted namespace has to have what can be had; a fight costs a minute of it. */
+#define PATIENCE (4 * M)
+
+typedef struct Outage {
+        usec_t from, to; /* since the start */
+} Outage;
+
+typedef struct Scenario {
+        usec_t interval, length, step;
+        uint64_t seed;
+        unsigned trouble; /* one disturbance in so many steps */
+        Outage aws[4], api[2];
+        usec_t restarts[4], suspend_at;
+        Outage fight; /* somebody undoes what is written to namespace 0 */
+} Scenario;
+
+/* A Secret as the API server has it. */
+typedef struct Stored {
+        bool exists, ours, intact;
+        uint64_t version;
+        unsigned serial; /* of its token, 0: a stranger's */
+        usec_t renewed, expires;
+} Stored;
+
+typedef struct Space {
+        /* What is. */
+        bool exists, excluded, terminating;
+        Stored secret;
+        usec_t quiet_since; /* nothing and nobody has disturbed it */
+
+        /* What is on its way to eatr. */
+        struct {
+                usec_t due;
+                Stored secret;
+        } events[N_EVENTS];
+        size_t n_events;
+        bool in_flight;
+        usec_t answer_due;
+        HttpOutcome outcome;
+        KubeStatus status;
+        Stored answer;
+
+        /* What eatr has. */
+        bool known;
+        Target target;
+        Plan plan;
+
+        /* What is checked. */
+        unsigned last_serial;
+} Space;
+
+typedef struct World {
+        const Scenario *scenario;
+        usec_t start, now, wall_offset; /* now is CLOCK_BOOTTIME */
+        uint64_t random, version;
+        Space spaces[N_NAMESPACES];
+
+        Token *token;
+        usec_t token_call, token_since; /* when AWS is called next; since when there always was a good one */
+        unsigned serial;
+        usec_t api_since, paused_until, restarted;
+        bool api_was_down;
+
+        uint64_t writes, renewals, heals, creations, refusals, attempts, disturbances, fights;
+} World;
+
+/* Numerical Recipes' 64-bit generator; the seed makes the week. */
+static uint32_t rnd(World *w)
+{
+        w->random = w->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        return (uint32_t) (w->random >> 32);
+}
+
+static bool chance(World *w, unsigned one_in)
+{
+        return rnd(w) % one_in == 0;
+}
+
+static usec_t wall(const World *w)
+{
+        return w->now + w->wall_offset;
+}
+
+static bool is_down(const World *w, const Outage *outages, size_t n)
+{
+        usec_t t = w->now - w->start;
+
+        for (size_t i = 0; i < n; i++)
+                if (t >= outages[i].from && t < outages[i].to)
+                        return true;
+        return false;
+}
+
+static bool aws_is_down(const World *w)
+{
+        return is_down(w, w->scenario->aws, ELEMENTSOF(w->scenario->aws));
+}
+
+static bool api_is_down(const World *w)
+{
+        return is_down(w, w->scenario->api, ELEMENTSOF(w->scenario->api));
+}
+
+static bool is_fight(const World *w)
+{
+        return is_down(w, &w->scenario->fight, 1);
+}
+
+static bool token_is_good(const World *w)
+{
+        return w->token && wall(w) < w->token->expires;
+}
+
+/* The metadata as the API server would show it, read by the code that eatr reads it with. */
+static KubeSecret read_stored(const Stored *s)
+{
+        char renewed[CLOCK_RFC3339_MAX], expires[CLOCK_RFC3339_MAX];
+        _cleanup_free_ char *text = NULL;
+        _cleanup_json_ cJSON *j = NULL;
+        KubeSecret secret;
+
+        text = str_printf(
+                "{\"kind\":\"PartialObjectMetadata\",\"metadata\":{\"name\":\"ecr\",\"resourceVersion\":\"%llu\"%s%s%s%s%s,"
+                "\"managedFields\":[{\"manager\":\"%s\",\"operation\":\"%s\",\"fieldsV1\":{%s\"f:type\":{},"
+                "\"f:metadata\":{\"f:labels\":{\"f:app.kubernetes.io/managed-by\":{}},\"f:annotations\":{"
+                "\"f:eatr/expires-at\":{},\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}}}}}]}}",
+                (unsigned long long) s->version, s->ours ? ",\"annotations\":{\"eatr/renewed-at\":\"" : "",
+                s->ours ? clock_format_rfc3339(renewed, s->renewed) : "", s->ours ? "\",\"eatr/expires-at\":\"" : "",
+                s->ours ? clock_format_rfc3339(expires, s->expires) : "", s->ours ? "\",\"eatr/token-id\":\"%\"}" : "",
+                s->ours ? "eatr" : "kubectl-create", s->ours ? "Apply" : "Update",
+                s->intact ? "\"f:data\":{\"f:.dockerconfigjson\":{}}," : "");
+        assert_non_null(text);
+        assert_int_equal(json_parse(text, strlen(text), 65536, &j), 0);
+        kube_secret_read(j, &secret);
+        assert_int_equal(secret.ours, s->ours);
+        assert_int_equal(secret.intact, s->intact);
+        return secret;
+}
+
+/* Ids are told by serials here. */
+static void observe_stored(Space *n, const Stored *s)
+{
+        KubeSecret secret;
+
+        if (!s->exists) {
+                plan_observe(&n->target, NULL, s->version);
+                return;
+        }
+        secret = read_stored(s);
+        (void) snprintf(secret.token_id, sizeof(secret.token_id), "%016u", s->serial);
+        plan_observe(&n->target, &secret, 0);
+}
+
+/* The watch tells of a change, in order and soon. */
+static void changed(World *w, Space *n)
+{
+        usec_t due = w->now + rnd(w) % 3 * w->scenario->step;
+
+        n->secret.version = ++w->version;
+        if (!n->known)
+                return;
+        assert_true(n->n_events < N_EVENTS);
+        if (n->n_events > 0)
+                due = MAX(due, n->events[n->n_events - 1].due);
+        n->events[n->n_events].due = due;
+        n->events[n->n_events++].secret = n->secret;
+}
+
+/* --- AWS --- */
+
+static void new_token(World *w)
+{
+        char password[64];
+        _cleanup_free_ char *value = NULL;
+        Token *t = NULL;
+
+        (void) snprintf(password, sizeof(password), "AWS:%u", ++w->serial);
+        value = encode_base64(password, strlen(password));
+        assert_non_null(value);
+        assert_int_equal(token_new("123456789012.dkr.ecr.eu-west-1.amazonaws.com", value, wall(w), wall(w) + LIFE, w->now, &t),
+                         0);
+        (void) snprintf(t->id, sizeof(t->id), "%016u", w->serial);
+        if (!token_is_good(w))
+                w->token_since = w->now;
+        token_unref(w->token);
+        w->token = t;
+        w->token_call = w->now + (token_renewal_due(t->issued, t->expires, w->scenario->interval) - t->issued);
+}
+
+static void run_aws(World *w)
+{
+        if (!token_is_good(w))
+                w->token_since = USEC_INFINITY;
+        if (w->now < w->token_call)
+                return;
+        if (aws_is_down(w))
+                w->token_call = w->now + M;
+        else
+                new_token(w);
+}
+
+/* --- the API server --- */
+
+static void disturb(World *w, Space *n)
+{
+        Stored *s = &n->secret;
+
+        switch (rnd(w) % 8) {
+        case 0: /* a namespace comes */
+                if (!n->exists) {
+                        *n = (Space){ .exists = true, .known = true, .excluded = chance(w, 8), .quiet_since = w->now };
+                        if (chance(w, 10)) { /* with a stranger's Secret, which eatr will see later */
+                                *s = (Stored){ .exists = true };
+                                changed(w, n);
+                        }
+                }
+                break;
+        case 1: /* and goes, after a time of terminating */
+                if (n->exists && chance(w, 4)) {
+                        if (n->terminating)
+                                *n = (Space){ .exists = false };
+                        else
+                                n->terminating = true;
+                }
+                break;
+        case 2: /* the Secret is deleted, */
+        case 3:
+                if (s->exists) {
+                        *s = (Stored){ .exists = false };
+                        changed(w, n);
+                        w->disturbances++;
+                }
+                break;
+        case 4: /* edited, */
+        case 5:
+                if (s->exists && s->ours) {
+                        s->intact = false;
+                        changed(w, n);
+                        w->disturbances++;
+                }
+                break;
+        case 6: /* labelled by somebody, which is nobody's business */
+                if (s->exists)
+                        changed(w, n);
+                break;
+        case 7:
+                if (n->exists && chance(w, 4))
+                        n->excluded = !n->excluded;
+        }
+        n->quiet_since = w->now;
+}
+
+/* One write. What must never happen is looked for here, where it would happen. */
+static void serve_write(World *w, Space *n)
+{
+        const Token *t = w->token;
+        Stored *s = &n->secret;
+
+        n->outcome = HTTP_OK;
+        n->status = (KubeStatus){ .code = 200 };
+        if (api_is_down(w)) {
+                n->outcome = HTTP_RETRY;
+                n->status.code = 0;
+                return;
+        }
+        if (chance(w, 50)) { /* a webhook */
+                n->outcome = HTTP_RETRY;
+                n->status = (KubeStatus){ .code = 500, .reason = "InternalError" };
+                return;
+        }
+        if (s->exists && !s->ours) {
+                assert_false(n->plan.force);
+                n->outcome = HTTP_CONFLICT;
+                n->status = (KubeStatus){ .code = 409, .reason = "Conflict", .field_manager_conflict = true };
+                w->refusals++;
+                return;
+        }
+        assert_true(n->exists && !n->excluded && !n->terminating);
+        assert_true(token_is_good(w));
+        if (s->exists)
+                assert_true(t->expires >= s->expires);
+        if (n->plan.reason != PLAN_HEAL)
+                assert_int_not_equal(n->last_serial, w->serial);
+        n->last_serial = w->serial;
+        n->status.code = s->exists ? 200 : 201;
+        w->writes++;
+        w->heals += n->plan.reason == PLAN_HEAL;
+        w->renewals += n->plan.reason == PLAN_RENEW;
+        w->creations += n->plan.reason == PLAN_CREATE;
+        *s = (Stored){
+                .exists = true,
+                .ours = true,
+                .intact = true,
+                .serial = w->serial,
+                .renewed = t->issued,
+                .expires = t->expires,
+        };
+        changed(w, n);
+        n->answer = *s;
+}
+
+/* --- eatr --- */
+
+static void take_in(World *w, Space *n)
+{
+        size_t i = 0;
+
+        for (; i < n->n_events && n->events[i].due <= w->now; i++)
+                observe_stored(n, &n->events[i].secret);
+        n->n_events -= i;
+        memmove(n->events, n->events + i, n->n_events * sizeof(n->events[0]));
+        if (!n->in_flight || w->now < n->answer_due)
+                return;
+        n->in_flight = false;
+        if (n->outcome == HTTP_OK) {
+                n->target.failures = 0;
+                n->target.refused = false;
+                observe_stored(n, &n->answer);
+        } else if (plan_failed(&n->target, n->outcome, &n->status, w->now, rnd(w)) == PLAN_SCOPE_CLUSTER)
+                w->paused_until = w->now + 30 * S;
+}
+
+/* As cluster does it with a list: it stands for itself. */
+static void list(World *w)
+{
+        for (size_t i = 0; i < N_NAMESPACES; i++) {
+                Space *n = &w->spaces[i];
+
+                n->n_events = 0;
+                n->known = n->exists;
+                if (!n->exists)
+                        continue;
+                n->target.secret.resource_version = 0;
+                if (n->secret.exists)
+                        observe_stored(n, &n->secret);
+                else if (n->target.secret.exists)
+                        plan_observe(&n->target, NULL, 0);
+        }
+}
+
+static void restart(World *w)
+{
+        for (size_t i = 0; i < N_NAMESPACES; i++) {
+                w->spaces[i].target = (Target){ 0 };
+                w->spaces[i].in_flight = false;
+        }
+        w->token = token_unref(w->token);
+        w->token_call = w->now;
+        w->token_since = USEC_INFINITY;
+        w->restarted = w->now;
+        list(w);
+}
+
+/* A Secret that was good when eatr was started is not written because it was. */
+static void check_after_restart(const World *w, const Space *n)
+{
+        if (w->restarted == 0 || w->now > w->restarted + 10 * M || w->scenario->interval > 0 ||
+            n->plan.reason == PLAN_HEAL || n->plan.reason == PLAN_CREATE)
+                return;
+        assert_true(n->secret.renewed + (5 * H + 24 * M) <= wall(w) + S);
+}
+
+static unsigned in_flight(const World *w)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < N_NAMESPACES; i++)
+                n += w->spaces[i].in_flight;
+        return n;
+}
+
+static void run_space(World *w, Space *n)
+{
+        n->target.verdict = n->terminating ? MATCH_TERMINATING : n->excluded ? MATCH_IGNORED : MATCH_WANTED;
+        n->plan = plan_next(&n->target, w->token, w->scenario->interval, w->now);
+        if (n->plan.action == PLAN_WAIT)
+                assert_true(n->plan.until > w->now);
+        if (n->plan.action != PLAN_APPLY || w->now < w->paused_until || in_flight(w) >= IN_FLIGHT_MAX)
+                return;
+        w->attempts++;
+        check_after_restart(w, n);
+        if (n->plan.reason == PLAN_HEAL)
+                plan_healed(&n->target, w->now);
+        serve_write(w, n);
+        n->in_flight = true;
+        n->answer_due = w->now + rnd(w) % 3 * w->scenario->step;
+}
+
+/* Whoever is wanted has a good Secret, if that could be had for long enough. */
+static void check_supply(const World *w, const Space *n)
+{
+        usec_t since = MAX(MAX(w->api_since, n->quiet_since), MAX(w->restarted, w->start));
+
+        if (!n->exists || n->excluded || n->terminating || n->target.failures > 0 ||
+            (n->secret.exists && !n->secret.ours) || w->token_since == USEC_INFINITY || api_is_down(w))
+                return;
+        if (w->now < MAX(since, w->token_since) + PATIENCE)
+                return;
+        if (!n->secret.exists || !n->secret.intact || n->secret.expires <= wall(w))
+                fail_msg("%lld s: namespace %zd: no good Secret: %s", (long long) ((w->now - w->start) / S),
+                         n - w->spaces, plan_reason_to_string(n->plan.reason));
+}
+
+static void run_fight(World *w)
+{
+        Space *n = &w->spaces[0];
+
+        if (!is_fight(w))
+                return;
+        if (!n->exists || n->excluded || n->terminating)
+                *n = (Space){ .exists = true, .known = true };
+        n->quiet_since = w->now;
+        if (n->secret.exists && n->secret.ours && n->secret.intact && !api_is_down(w)) {
+                n->secret.intact = false;
+                changed(w, n);
+                w->fights++;
+        }
+}
+
+static void step(World *w)
+{
+        const Scenario *c = w->scenario;
+        bool down = api_is_down(w);
+
+        run_aws(w);
+        if (w->api_was_down && !down) {
+                list(w);
+                w->api_since = w->now;
+        }
+        w->api_was_down = down;
+        for (size_t i = 0; i < ELEMENTSOF(c->restarts); i++)
+                if (c->restarts[i] > 0 && w->now - w->start >= c->restarts[i] &&
+                    w->now - w->start < c->restarts[i] + c->step)
+                        restart(w);
+        if (!down) {
+                if (chance(w, c->trouble))
+                        disturb(w, &w->spaces[rnd(w) % N_NAMESPACES]);
+                run_fight(w);
+        }
+        for (size_t i = 0; i < N_NAMESPACES; i++) {
+                Space *n = &w->spaces[i];
+
+                if (!n->exists || !n->known)
+                        continue;
+                if (!down || n->in_flight)
+                        take_in(w, n);
+                if (!n->in_flight)
+                        run_space(w, n);
+                check_supply(w, n);
+        }
+}
+
+static void simulate(const Scenario *c)
+{
+        World *w = calloc(1, sizeof(*w));
+        uint64_t most;
+
+        assert_non_null(w);
+        w->scenario = c;
+        w->start = w->now = BOOT;
+        w->wall_offset = WALL - BOOT + 123456;
+        w->random = c->seed;
+        w->token_call = w->now;
+        w->token_since = USEC_INFINITY;
+        for (size_t i = 0; i < N_NAMESPACES * 3 / 4; i++)
+                w->spaces[i] = (Space){ .exists = true, .known = true, .excluded = i % 10 == 9 };
+        while (w->now < w->start + c->length) {
+                step(w);
+                w->now += c->step;
+                if (c->suspend_at > 0 && w->now - w->start >= c->suspend_at &&
+                    w->now - w->start < c->suspend_at + c->step) {
+                        w->now += 5 * H; /* the host sleeps, and everybody else goes on */
+                        w->api_since = w->now;
+                        run_aws(w);
+                        if (token_is_good(w))
+                                w->token_since = w->now;
+                }
+        }
+        print_message("seed %llu: %llu writes (%llu created, %llu renewed, %llu healed) of %llu tries with %u tokens; "
+                      "%llu disturbances, %llu undone, %llu refused\n",
+                      (unsigned long long) c->seed, (unsigned long long) w->writes, (unsigned long long) w->creations,
+                      (unsigned long long) w->renewals, (unsigned long long) w->heals,
+                      (unsigned long long) w->attempts, w->serial, (unsigned long long) w->disturbances,
+                      (unsigned long long) w->fights, (unsigned long long) w->refusals);
+
+        /* No storm: a renewal a token and namespace, a heal a disturbance, one a minute in a fight. */
+        most = (uint64_t) w->serial * N_NAMESPACES;
+        assert_true(w->renewals + w->creations <= most);
+        assert_true(w->heals <= w->disturbances + w->fights);
+        assert_true(w->fights <= (c->fight.to - c->fight.from) / M + 10);
+        assert_true(w->attempts <= 2 * w->writes + w->refusals + 1000);
+        assert_true(w->writes > N_NAMESPACES);
+        token_unref(w->token);
+        free(w);
+}
+
+static void test_week(void **state)
+{
+        Scenario c = {
+                .length = 7 * 24 * H,
+                .step = 10 * S,
+                .trouble = 60,
+                .aws = { { 5 * H, 6 * H }, { 29 * H + 50 * M, 36 * H + 50 * M }, { 70 * H, 90 * H } },
+                .api = { { 47 * H, 49 * H } },
+                .restarts = { 60 * H, 75 * H, 110 * H + 17 * M, 110 * H + 20 * M },
+                .suspend_at = 130 * H,
+                .fight = { 100 * H, 103 * H },
+        };
+
+        for (c.seed = 1; c.seed <= 8; c.seed++)
+                simulate(&c);
+}
+
+/* The same with next to no trouble: what is left is renewals, one each half of a token's life. */
+static void test_quiet_week(void **state)
+{
+        Scenario c = { .length = 7 * 24 * H, .step = 10 * S, .seed = 42, .trouble = 1000000000 };
+
+        simulate(&c);
+}
+
+static void test_short_interval(void **state)
+{
+        Scenario c = {
+                .interval = 20 * S,
+                .length = H,
+                .step = S,
+                .trouble = 30,
+                .aws = { { 10 * M, 15 * M } },
+                .api = { { 30 * M, 33 * M } },
+                .restarts = { 40 * M },
+        };
+
+        for (c.seed = 1; c.seed <= 8; c.seed++)
+                simulate(&c);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_rules),
+                cmocka_unit_test(test_waits_are_kept),
+                cmocka_unit_test(test_reasons),
+                cmocka_unit_test(test_heals),
+                cmocka_unit_test(test_failures),
+                cmocka_unit_test(test_backoff),
+                cmocka_unit_test(test_observe),
+                cmocka_unit_test(test_observe_foreign),
+                cmocka_unit_test(test_observe_without_versions),
+                cmocka_unit_test(test_observe_restored),
+                cmocka_unit_test(test_week),
+                cmocka_unit_test(test_quiet_week),
+                cmocka_unit_test(test_short_interval),
+        };
+
+        return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
