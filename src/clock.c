@@ -145,7 +145,8 @@ static bool scan_name(const char **s, const char *names, int *ret)
 /* Not strptime(): it reads names of months in the locale's language. */
 int clock_parse_http_date(const char *s, usec_t *ret)
 {
-        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        static const char days[] = "SunMonTueWedThuFriSat",
+                          months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         struct tm tm = { 0 };
 
         if (!scan_name(&s, days, &tm.tm_wday) || !scan_char(&s, ',') || !scan_char(&s, ' ') ||
@@ -274,6 +275,7 @@ const char *clock_format_duration(char buffer[static CLOCK_DURATION_MAX], usec_t
                 (void) snprintf(buffer, CLOCK_DURATION_MAX, "%" PRIu64 "%s %" PRIu64 "%s", d / units[i].usec,
                                 units[i].name, rest, units[i + 1].name);
         else
-                (void) snprintf(buffer, CLOCK_DURATION_MAX, "%" PRIu64 "%s", d / units[i].usec, units[i].name);
+                (void) snprintf(buffer, CLOCK_DURATION_MAX, "%" PRIu64 "%s", d / units[i].usec,
+                                units[i].name);
         return buffer;
 }

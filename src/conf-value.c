@@ -307,8 +307,8 @@ static int list_add(char ***list, const char *item, ConfError *error)
                 *list = longer;
         if (!copy || !longer)
                 return conf_error_oom(error);
-        longer[n] = TAKE_PTR(copy);
         longer[n + 1] = NULL;
+        longer[n] = TAKE_PTR(copy);
         return 0;
 }
 

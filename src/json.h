@@ -19,8 +19,8 @@ static inline cJSON *json_free(cJSON *j)
 DEFINE_TRIVIAL_CLEANUP_FUNC(cJSON *, json_free);
 #define _cleanup_json_ _cleanup_(json_freep)
 
-/* Parses n bytes, all of which must be one JSON value with blanks around it. Returns 0, -EINVAL when it is not JSON,
- * -EMSGSIZE when n exceeds max. */
+/* Parses n bytes, all of which must be one JSON value with blanks around it. Returns 0, -EINVAL when it is
+ * not JSON, -EMSGSIZE when n exceeds max. */
 int json_parse(const char *p, size_t n, size_t max, cJSON **ret);
 
 /* The member of that name (case-sensitive), or NULL if j is NULL, no object, or has none. */

@@ -31,7 +31,8 @@ static bool stderr_is_journal(void)
 
         if (!e || fstat(STDERR_FILENO, &st) < 0)
                 return false;
-        return strtoull(e, &colon, 10) == st.st_dev && *colon == ':' && strtoull(colon + 1, NULL, 10) == st.st_ino;
+        return strtoull(e, &colon, 10) == st.st_dev && *colon == ':' &&
+               strtoull(colon + 1, NULL, 10) == st.st_ino;
 }
 
 void log_open(int verbosity)
@@ -56,7 +57,8 @@ static size_t file_stem(const char **file)
         return dot ? (size_t) (dot - *file) : strlen(*file);
 }
 
-static void log_journal(int level, const char *tag, size_t tag_size, const LogField *field, const char *message)
+static void log_journal(int level, const char *tag, size_t tag_size, const LogField *field,
+                        const char *message)
 {
         char priority[] = "PRIORITY=x", module[64], extra[512];
         struct iovec iov[6];

@@ -206,9 +206,12 @@ static int load_conf(const Arguments *a, Conf **ret, ConfError *error)
 static int load_kube_config(const Arguments *a, const Conf *conf, KubeConfig **ret, KubeConfigError *error)
 {
         _cleanup_free_ char *credential = credential_path("kubeconfig");
-        const char *path = a->kubeconfig ? a->kubeconfig : credential ? credential : conf->kubernetes.kubeconfig;
+        const char *path = a->kubeconfig ? a->kubeconfig
+                           : credential  ? credential
+                                         : conf->kubernetes.kubeconfig;
 
-        return kube_config_load(path, getenv("KUBECONFIG"), getenv("HOME"), conf->kubernetes.context, ret, error);
+        return kube_config_load(path, getenv("KUBECONFIG"), getenv("HOME"), conf->kubernetes.context, ret,
+                                error);
 }
 
 /* --- running --------------------------------------------------------------------------------------- */
@@ -221,8 +224,9 @@ static void print_summary(const Eatr *e, bool json)
 
         cluster_summary(eatr_cluster(e), &s);
         if (!json) {
-                (void) printf("%u namespaces: %u fresh, %u pending, %u failing, %u in conflict, %u excluded\n", s.total,
-                              s.fresh, s.pending, s.failing, s.conflict, s.excluded);
+                (void) printf(
+                        "%u namespaces: %u fresh, %u pending, %u failing, %u in conflict, %u excluded\n",
+                        s.total, s.fresh, s.pending, s.failing, s.conflict, s.excluded);
                 return;
         }
         j = cJSON_CreateObject();
@@ -245,7 +249,9 @@ static int start_httpd(sd_event *event, const ConfMetrics *conf, Eatr *e, Httpd 
                 return 0;
         r = httpd_new(event, conf->address, conf->port, metrics_routes, e, ret);
         if (r < 0)
-                return log_error_errno(r, "Cannot serve metrics on %s port %u: %m; [metrics] listen or --metrics-address choose another",
+                return log_error_errno(r,
+                                       "Cannot serve metrics on %s port %u: %m; [metrics] listen or "
+                                       "--metrics-address choose another",
                                        conf->address, conf->port);
         return 0;
 }
@@ -309,7 +315,8 @@ static int run(const Arguments *a)
                 log_error("%s", *kube_error.text ? kube_error.text : strerror(-r));
                 return EX_CONFIG;
         }
-        log_info("eatr " PACKAGE_VERSION ", context %s at %s, region %s", kube->context, kube->server, conf->aws.region);
+        log_info("eatr " PACKAGE_VERSION ", context %s at %s, region %s", kube->context, kube->server,
+                 conf->aws.region);
         r = run_loop(a, conf, kube);
         return r < 0 ? EXIT_FAILURE : r;
 }

@@ -41,7 +41,8 @@ MatchVerdict match_namespace(const MatchRules *rules, const MatchNamespace *ns)
 }
 
 /* Returns the "]" that ends a bracket expression, NULL if there is none; p is behind its "[". As in
- * fnmatch(3) one at the very start is a member, a backslash quotes, and [:digit:] is as good as a character. */
+ * fnmatch(3) one at the very start is a member, a backslash quotes, and [:digit:] is as good as a character.
+ */
 static const char *bracket_end(const char *p)
 {
         const char *start;
@@ -68,8 +69,10 @@ const char *match_glob_problem(const char *glob)
                         p = bracket_end(p + 1);
                         if (!p)
                                 return "\"[\" without \"]\"";
-                } else if (!(islower((unsigned char) *p) || isdigit((unsigned char) *p) || strchr("-*?", *p)))
-                        return "names of namespaces have lower-case letters, digits and \"-\" only, globs also \"*\", "
+                } else if (!(islower((unsigned char) *p) || isdigit((unsigned char) *p) ||
+                             strchr("-*?", *p)))
+                        return "names of namespaces have lower-case letters, digits and \"-\" only, globs "
+                               "also \"*\", "
                                "\"?\" and \"[...]\"";
         }
         return NULL;

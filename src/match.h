@@ -7,10 +7,10 @@
 
 typedef enum MatchVerdict {
         MATCH_WANTED,
-        MATCH_BLACKLISTED, /* a glob of the blacklist matches the name */
+        MATCH_BLACKLISTED,  /* a glob of the blacklist matches the name */
         MATCH_NOT_INCLUDED, /* no glob of include matches the name */
-        MATCH_IGNORED,     /* the namespace is annotated eatr/ignore: "true" */
-        MATCH_TERMINATING, /* it is being deleted */
+        MATCH_IGNORED,      /* the namespace is annotated eatr/ignore: "true" */
+        MATCH_TERMINATING,  /* it is being deleted */
         _MATCH_VERDICT_MAX,
 } MatchVerdict;
 
@@ -33,6 +33,7 @@ typedef struct MatchNamespace {
 
 MatchVerdict match_namespace(const MatchRules *rules, const MatchNamespace *ns);
 
-/* Says why a string is no glob for names of namespaces: NULL if it is one. Besides what fnmatch(3) knows, a name holds only
- * lower-case letters, digits and "-", so that any other literal character could never match. */
+/* Says why a string is no glob for names of namespaces: NULL if it is one. Besides what fnmatch(3) knows, a
+ * name holds only lower-case letters, digits and "-", so that any other literal character could never match.
+ */
 const char *match_glob_problem(const char *glob);

@@ -64,8 +64,10 @@ static int namespaces(Buf *b, const char *name, const Eatr *e)
         int r;
 
         cluster_summary(eatr_cluster(e), &s);
-        if ((r = one_state(b, name, "fresh", s.fresh)) < 0 || (r = one_state(b, name, "pending", s.pending)) < 0 ||
-            (r = one_state(b, name, "failing", s.failing)) < 0 || (r = one_state(b, name, "conflict", s.conflict)) < 0)
+        if ((r = one_state(b, name, "fresh", s.fresh)) < 0 ||
+            (r = one_state(b, name, "pending", s.pending)) < 0 ||
+            (r = one_state(b, name, "failing", s.failing)) < 0 ||
+            (r = one_state(b, name, "conflict", s.conflict)) < 0)
                 return r;
         for (MatchVerdict v = MATCH_WANTED + 1; v < _MATCH_VERDICT_MAX; v++) {
                 r = one_state(b, name, match_verdict_to_string(v), s.by_verdict[v]);
@@ -82,12 +84,13 @@ static int histogram(Buf *b, const char *name, const KubeHistogram *h)
 
         for (size_t i = 0; i < KUBE_LATENCY_BUCKETS; i++) {
                 sum += h->buckets[i];
-                r = buf_printf(b, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, seconds(kube_latency_bounds[i]), sum);
+                r = buf_printf(b, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+                               seconds(kube_latency_bounds[i]), sum);
                 if (r < 0)
                         return r;
         }
-        return buf_printf(b, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n", name, h->count, name,
-                          seconds(h->sum), name, h->count);
+        return buf_printf(b, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n", name,
+                          h->count, name, seconds(h->sum), name, h->count);
 }
 
 static int latency(Buf *b, const char *name, const Eatr *e)
@@ -104,7 +107,8 @@ static int kube_requests(Buf *b, const char *name, const Eatr *e)
 
         for (size_t i = 0; i < s->n_requests; i++) {
                 r = buf_printf(b, "%s{verb=\"%s\",code=\"%ld\"} %" PRIu64 "\n", name,
-                               kube_verb_to_string(s->requests[i].verb), s->requests[i].code, s->requests[i].count);
+                               kube_verb_to_string(s->requests[i].verb), s->requests[i].code,
+                               s->requests[i].count);
                 if (r < 0)
                         return r;
         }
@@ -166,7 +170,8 @@ static int aws_requests(Buf *b, const char *name, const Eatr *e)
         int r;
 
         for (AwsOutcome o = 0; o < _AWS_OUTCOME_MAX; o++) {
-                r = buf_printf(b, "%s{outcome=\"%s\"} %" PRIu64 "\n", name, registry_outcome_to_string(o), s->requests[o]);
+                r = buf_printf(b, "%s{outcome=\"%s\"} %" PRIu64 "\n", name, registry_outcome_to_string(o),
+                               s->requests[o]);
                 if (r < 0)
                         return r;
         }
@@ -215,7 +220,9 @@ static int process_resident(Buf *b, const char *name, const Eatr *e)
                 return 0; /* no /proc, no sample */
         resident = fgets(line, sizeof(line), f) ? strchr(line, ' ') : NULL;
         (void) fclose(f);
-        return resident ? sample(b, name, "", (double) strtoul(resident, NULL, 10) * (double) sysconf(_SC_PAGESIZE)) : 0;
+        return resident ? sample(b, name, "",
+                                 (double) strtoul(resident, NULL, 10) * (double) sysconf(_SC_PAGESIZE))
+                        : 0;
 }
 
 static int process_fds(Buf *b, const char *name, const Eatr *e)
@@ -235,23 +242,31 @@ static const MetricFamily families[] = {
         /* The first two are the names of the eatr that ran as a pod. */
         { "secrets_created_total", "counter", "Secrets created: the API server answered 201.", created },
         { "secret_renewals_total", "counter", "Secrets given a new token in place.", renewed },
-        { "eatr_secret_heals_total", "counter", "Writes because a Secret had been deleted or edited.", healed },
+        { "eatr_secret_heals_total", "counter", "Writes because a Secret had been deleted or edited.",
+          healed },
         { "eatr_secret_write_failures_total", "counter", "Writes of Secrets that failed.", write_failures },
-        { "eatr_secret_last_write_timestamp_seconds", "gauge", "When a Secret was last written; 0 if never.", last_write },
+        { "eatr_secret_last_write_timestamp_seconds", "gauge", "When a Secret was last written; 0 if never.",
+          last_write },
         { "eatr_namespaces", "gauge", "Namespaces by state.", namespaces },
-        { "eatr_namespace_to_secret_seconds", "histogram", "From the event of a new namespace to its Secret.", latency },
+        { "eatr_namespace_to_secret_seconds", "histogram",
+          "From the event of a new namespace to its Secret.", latency },
         { "eatr_kube_up", "gauge", "Whether the API server can be read and written.", kube_up },
-        { "eatr_kube_requests_total", "counter", "Requests to the API server; code 0 is no answer.", kube_requests },
+        { "eatr_kube_requests_total", "counter", "Requests to the API server; code 0 is no answer.",
+          kube_requests },
         { "eatr_kube_write_seconds", "histogram", "How long writes took.", kube_writes },
-        { "eatr_watch_restarts_total", "counter", "Watches that ended and were begun again.", watch_restarts },
+        { "eatr_watch_restarts_total", "counter", "Watches that ended and were begun again.",
+          watch_restarts },
         { "eatr_relists_total", "counter", "Lists read again after a gap or for safety.", relists },
         { "eatr_token_expiry_timestamp_seconds", "gauge", "When the current token expires.", token_expiry },
-        { "eatr_token_issued_timestamp_seconds", "gauge", "When the current token was issued.", token_issued },
+        { "eatr_token_issued_timestamp_seconds", "gauge", "When the current token was issued.",
+          token_issued },
         { "eatr_aws_requests_total", "counter", "Calls of GetAuthorizationToken by outcome.", aws_requests },
-        { "eatr_aws_last_success_timestamp_seconds", "gauge", "When AWS last gave a token; 0 if never.", aws_last_success },
+        { "eatr_aws_last_success_timestamp_seconds", "gauge", "When AWS last gave a token; 0 if never.",
+          aws_last_success },
         { "eatr_clock_skew_seconds", "gauge", "How far AWS's clock is ahead of this host's.", clock_skew },
         { "eatr_build_info", "gauge", "The version that runs.", build_info },
-        { "process_start_time_seconds", "gauge", "Start time of the process since the epoch.", process_start },
+        { "process_start_time_seconds", "gauge", "Start time of the process since the epoch.",
+          process_start },
         { "process_cpu_seconds_total", "counter", "User and system CPU time spent.", process_cpu },
         { "process_resident_memory_bytes", "gauge", "Resident memory size.", process_resident },
         { "process_open_fds", "gauge", "Open file descriptors.", process_fds },

@@ -13,7 +13,8 @@
 static const BackoffPolicy backoff_try = { .base = USEC_PER_SEC, .cap = 20 * USEC_PER_SEC };
 static const BackoffPolicy backoff_round = { .base = 30 * USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
 
-/* Signatures are good for 5 minutes. Less than this is the network's delay, more than a day a broken answer. */
+/* Signatures are good for 5 minutes. Less than this is the network's delay, more than a day a broken answer.
+ */
 #define SKEW_MIN USEC_PER_MINUTE
 #define SKEW_MAX USEC_PER_DAY
 
@@ -91,7 +92,8 @@ static bool learn_skew(Registry *r, usec_t date)
         if (r->skew == 0)
                 log_info("This host's clock agrees with AWS's again");
         else
-                log_warning("This host's clock is %s %s AWS's, signing with AWS's time; is time synchronisation running?",
+                log_warning("This host's clock is %s %s AWS's, signing with AWS's time; is time "
+                            "synchronisation running?",
                             clock_format_duration(text, off), measured > 0 ? "behind" : "ahead of");
         return true;
 }
@@ -100,7 +102,8 @@ static bool learn_skew(Registry *r, usec_t date)
 
 static usec_t renewal_delay(const Registry *r)
 {
-        usec_t delay = token_renewal_due(r->token->issued, r->token->expires, r->interval) - r->token->issued;
+        usec_t delay =
+                token_renewal_due(r->token->issued, r->token->expires, r->interval) - r->token->issued;
 
         if (r->interval > 0)
                 return delay;
@@ -139,11 +142,13 @@ static void log_failure(const Registry *r, AwsOutcome outcome, usec_t delay)
                 advice = "; the credentials have expired and need to be replaced";
         (void) clock_format_duration(next, delay);
         if (registry_token_left(r) > 0)
-                log_warning("No new token from %s: %s%s. Trying again in %s; the current token is good for another %s",
-                            r->url, r->error, advice, next, clock_format_duration(left, registry_token_left(r)));
+                log_warning("No new token from %s: %s%s. Trying again in %s; the current token is good for "
+                            "another %s",
+                            r->url, r->error, advice, next,
+                            clock_format_duration(left, registry_token_left(r)));
         else
-                log_error("No token from %s: %s%s. Trying again in %s; Secrets stay as they are", r->url, r->error, advice,
-                          next);
+                log_error("No token from %s: %s%s. Trying again in %s; Secrets stay as they are", r->url,
+                          r->error, advice, next);
 }
 
 static void fail(Registry *r, AwsOutcome outcome)
@@ -208,7 +213,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         };
         int error;
 
-        error = aws_ecr_request(r->client, r->url, r->conf->region, &keys, aws_now(r), on_answer, r, &r->request);
+        error = aws_ecr_request(r->client, r->url, r->conf->region, &keys, aws_now(r), on_answer, r,
+                                &r->request);
         if (error < 0) {
                 (void) snprintf(r->error, sizeof(r->error), "cannot make the request: %s", strerror(-error));
                 fail(r, AWS_RETRY);
@@ -222,7 +228,8 @@ static int make_url(Registry *r)
 {
         if (r->conf->endpoint_url)
                 return str_replace(&r->url, r->conf->endpoint_url);
-        return aws_ecr_endpoint(r->conf->region, r->conf->use_fips_endpoint, r->conf->use_dualstack_endpoint, &r->url);
+        return aws_ecr_endpoint(r->conf->region, r->conf->use_fips_endpoint, r->conf->use_dualstack_endpoint,
+                                &r->url);
 }
 
 int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, registry_changed_t changed,
@@ -242,7 +249,8 @@ int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, registry
         error = make_url(r);
         if (error < 0)
                 return error;
-        peer.no_proxy = startswith(r->url, "http://"); /* loopback: the configuration allows http nowhere else */
+        peer.no_proxy =
+                startswith(r->url, "http://"); /* loopback: the configuration allows http nowhere else */
         error = http_client_new(event, &peer, &r->client);
         if (error < 0)
                 return error;
@@ -263,7 +271,8 @@ usec_t registry_token_left(const Registry *r)
 {
         if (!r->token)
                 return 0;
-        return usec_sub(r->token->expires - r->token->issued, usec_sub(clock_boottime(), r->token->received_boottime));
+        return usec_sub(r->token->expires - r->token->issued,
+                        usec_sub(clock_boottime(), r->token->received_boottime));
 }
 
 usec_t registry_next_call(const Registry *r)

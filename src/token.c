@@ -25,8 +25,8 @@ static int check_value(const char *value)
         if (r < 0)
                 return r;
         colon = memchr(decoded, ':', size);
-        good = colon && colon > (char *) decoded && colon + 1 < (char *) decoded + size && strlen(decoded) == size &&
-               !strpbrk(decoded, "\r\n");
+        good = colon && colon > (char *) decoded && colon + 1 < (char *) decoded + size &&
+               strlen(decoded) == size && !strpbrk(decoded, "\r\n");
         explicit_bzero(decoded, size);
         free(decoded);
         return good ? 0 : -EINVAL;
@@ -34,8 +34,9 @@ static int check_value(const char *value)
 
 static bool host_is_good(const char *host)
 {
-        /* A scheme that is left in it would match no image. */
-        if (!isalnum((unsigned char) *host) || !isalnum((unsigned char) host[strlen(host) - 1]) || strstr(host, "//"))
+        /* With a scheme or a slash at its end it would match no image. */
+        if (!isalnum((unsigned char) *host) || !isalnum((unsigned char) host[strlen(host) - 1]) ||
+            strstr(host, "//"))
                 return false;
         for (const char *p = host; *p; p++)
                 if (!isalnum((unsigned char) *p) && !strchr(".-_:/", *p))

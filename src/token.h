@@ -11,9 +11,9 @@ typedef struct Token {
         unsigned n_ref;
         char *host;  /* registry host that it opens: "123456789012.dkr.ecr.eu-west-1.amazonaws.com" */
         char *value; /* base64 of "AWS:PASSWORD", as AWS gave it */
-        char id[TOKEN_ID_MAX]; /* the start of the SHA-256 of value: tells tokens apart, opens nothing */
-        usec_t issued;  /* on the wall clock of AWS: its Date when it answered */
-        usec_t expires; /* on the same clock */
+        char id[TOKEN_ID_MAX];    /* the start of the SHA-256 of value: tells tokens apart, opens nothing */
+        usec_t issued;            /* on the wall clock of AWS: its Date when it answered */
+        usec_t expires;           /* on the same clock */
         usec_t received_boottime; /* CLOCK_BOOTTIME when it arrived */
 } Token;
 

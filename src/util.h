@@ -19,12 +19,12 @@
 #define CLAMP(x, low, high) MIN(MAX(x, low), high)
 
 /* Hands over a pointer: yields its value and leaves NULL behind. */
-#define TAKE_PTR(p)                            \
-        ({                                     \
-                __typeof__(p) *_pp = &(p);     \
-                __typeof__(p) _value = *_pp;   \
-                *_pp = NULL;                   \
-                _value;                        \
+#define TAKE_PTR(p)                          \
+        ({                                   \
+                __typeof__(p) *_pp = &(p);   \
+                __typeof__(p) _value = *_pp; \
+                *_pp = NULL;                 \
+                _value;                      \
         })
 
 /* Makes x_freep() out of x_free(), for _cleanup_(). */
