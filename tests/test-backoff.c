@@ -33,7 +33,7 @@ static void test_step_doubles_from_base_to_cap(void **state)
                 { USEC_PER_HOUR, 10 * USEC_PER_DAY, 7, 64 * USEC_PER_HOUR },
                 /* The doubling does not run over. */
                 { 1, UINT64_C(1) << 63, 64, UINT64_C(1) << 63 },
-                { 3, UINT64_C(1) << 63, 1000, UINT64_C(1) << 63 },
+                { 3, USEC_INFINITY, 1000, USEC_INFINITY },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

@@ -59,6 +59,7 @@ static void test_contents_never_exceed_the_maximum(void **state)
         check_contents(&b, "");
         assert_int_equal(buf_append(&b, "12345", 5), 0);
         assert_int_equal(buf_append_str(&b, "6789"), -EMSGSIZE);
+        assert_int_equal(buf_append(&b, "x", SIZE_MAX), -EMSGSIZE);
         assert_int_equal(buf_printf(&b, "%d", 6789), -EMSGSIZE);
         check_contents(&b, "12345");
         assert_int_equal(buf_printf(&b, "%s", "67"), 0);
