@@ -184,13 +184,17 @@ static void on_list_end(void *userdata)
 static void on_working(void *userdata)
 {
         Collection *k = userdata;
+        Cluster *c = k->cluster;
 
         if (k->failures == 0)
                 return;
         log_info("Reading %s works again", k->what);
         k->failures = 0;
         k->error[0] = '\0';
-        k->cluster->changed(k->cluster->userdata);
+        /* Where one gets through the others will, however long they meant to wait. */
+        kube_watch_hurry(k == &c->namespaces ? c->secrets.watch : c->namespaces.watch);
+        writer_hurry(c->writer);
+        c->changed(c->userdata);
 }
 
 static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retry, void *userdata)
@@ -341,7 +345,7 @@ int cluster_set_token(Cluster *c, Token *token)
         return writer_set_token(c->writer, token);
 }
 
-static void summarize_wanted(const Node *n, ClusterSummary *s)
+static void summarize_wanted(const Cluster *c, const Node *n, ClusterSummary *s)
 {
         switch (n->plan.reason) {
         case PLAN_FRESH:
@@ -354,6 +358,8 @@ static void summarize_wanted(const Node *n, ClusterSummary *s)
         default:
                 if (n->target.failures > 0)
                         s->failing++;
+                else if (writer_is_good(c->writer, n))
+                        s->due++;
                 else
                         s->pending++;
         }
@@ -368,7 +374,7 @@ void cluster_summary(const Cluster *c, ClusterSummary *ret)
                 ret->total++;
                 ret->by_verdict[n->target.verdict]++;
                 if (n->target.verdict == MATCH_WANTED)
-                        summarize_wanted(n, ret);
+                        summarize_wanted(c, n, ret);
                 else
                         ret->excluded++;
         }

@@ -26,8 +26,9 @@ int cluster_set_token(Cluster *c, Token *token);
 /* How many namespaces are in which state; they add up to total. */
 typedef struct ClusterSummary {
         unsigned total;
-        unsigned fresh;    /* wanted, and the Secret is good */
-        unsigned pending;  /* wanted, and its turn has not come or there is no token yet */
+        unsigned fresh;    /* wanted, and the Secret has what it should have */
+        unsigned due;      /* wanted, and the Secret is good, but a newer token has yet to be written */
+        unsigned pending;  /* wanted, and no good Secret yet: its turn has not come or there is no token */
         unsigned failing;  /* wanted, and the last write failed */
         unsigned conflict; /* wanted, but the Secret there is somebody else's or cannot be changed */
         unsigned excluded; /* not wanted, all verdicts together */

@@ -42,7 +42,7 @@ struct Eatr {
 
 static void format_namespaces(const Eatr *e, char *buffer, size_t size)
 {
-        char failing[32] = "", conflict[32] = "", excluded[32] = "";
+        char due[48] = "", failing[32] = "", conflict[32] = "", excluded[32] = "";
         ClusterSummary s;
         unsigned wanted;
 
@@ -51,15 +51,17 @@ static void format_namespaces(const Eatr *e, char *buffer, size_t size)
                 return;
         }
         cluster_summary(e->cluster, &s);
-        wanted = s.fresh + s.pending + s.failing + s.conflict;
+        wanted = s.fresh + s.due + s.pending + s.failing + s.conflict;
+        if (s.due > 0)
+                (void) snprintf(due, sizeof(due), " (%u due for the next token)", s.due);
         if (s.failing > 0)
                 (void) snprintf(failing, sizeof(failing), ", %u failing", s.failing);
         if (s.conflict > 0)
                 (void) snprintf(conflict, sizeof(conflict), ", %u in conflict", s.conflict);
         if (s.excluded > 0)
                 (void) snprintf(excluded, sizeof(excluded), ", %u excluded", s.excluded);
-        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s", s.fresh, wanted,
-                        failing, conflict, excluded);
+        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s%s", s.fresh + s.due,
+                        wanted, due, failing, conflict, excluded);
 }
 
 static void format_token(const Eatr *e, char *buffer, size_t size)
@@ -117,7 +119,7 @@ static bool everything_is_fresh(const Eatr *e)
         ClusterSummary s;
 
         cluster_summary(e->cluster, &s);
-        return s.failing + s.conflict == 0 && (s.pending == 0 || e->config.dry_run);
+        return s.failing + s.conflict == 0 && (s.pending + s.due == 0 || e->config.dry_run);
 }
 
 static void review_once(Eatr *e)

@@ -417,6 +417,14 @@ int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, 
         return 0;
 }
 
+void kube_watch_hurry(KubeWatch *w)
+{
+        if (w->state != WATCH_WAITING)
+                return;
+        (void) sd_event_source_set_time_relative(w->timer, 0);
+        (void) sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+}
+
 bool kube_watch_synced(const KubeWatch *w)
 {
         return w->synced;

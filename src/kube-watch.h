@@ -36,6 +36,9 @@ typedef struct KubeWatchHandler {
 int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, const char *query,
                    const KubeWatchHandler *handler, void *userdata, KubeWatch **ret);
 
+/* Ends a wait after a failure: there is reason to believe that the server is back. */
+void kube_watch_hurry(KubeWatch *w);
+
 /* Whether a list has been completed since the start. */
 bool kube_watch_synced(const KubeWatch *w);
 

@@ -224,14 +224,15 @@ static void print_summary(const Eatr *e, bool json)
 
         cluster_summary(eatr_cluster(e), &s);
         if (!json) {
-                (void) printf(
-                        "%u namespaces: %u fresh, %u pending, %u failing, %u in conflict, %u excluded\n",
-                        s.total, s.fresh, s.pending, s.failing, s.conflict, s.excluded);
+                (void) printf("%u namespaces: %u fresh, %u due, %u pending, %u failing, %u in conflict, %u "
+                              "excluded\n",
+                              s.total, s.fresh, s.due, s.pending, s.failing, s.conflict, s.excluded);
                 return;
         }
         j = cJSON_CreateObject();
         (void) cJSON_AddNumberToObject(j, "namespaces", s.total);
         (void) cJSON_AddNumberToObject(j, "fresh", s.fresh);
+        (void) cJSON_AddNumberToObject(j, "due", s.due);
         (void) cJSON_AddNumberToObject(j, "pending", s.pending);
         (void) cJSON_AddNumberToObject(j, "failing", s.failing);
         (void) cJSON_AddNumberToObject(j, "conflict", s.conflict);

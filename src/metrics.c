@@ -64,7 +64,7 @@ static int namespaces(Buf *b, const char *name, const Eatr *e)
         int r;
 
         cluster_summary(eatr_cluster(e), &s);
-        if ((r = one_state(b, name, "fresh", s.fresh)) < 0 ||
+        if ((r = one_state(b, name, "fresh", s.fresh)) < 0 || (r = one_state(b, name, "due", s.due)) < 0 ||
             (r = one_state(b, name, "pending", s.pending)) < 0 ||
             (r = one_state(b, name, "failing", s.failing)) < 0 ||
             (r = one_state(b, name, "conflict", s.conflict)) < 0)

@@ -55,12 +55,23 @@ static Plan plan_heal(const Target *t, usec_t now)
         return apply(PLAN_HEAL, PACE_NOW, t->secret.exists);
 }
 
+/* What the time is where tokens expire. */
+static usec_t token_clock(const Token *token, usec_t now)
+{
+        return token->issued + usec_sub(now, token->received_boottime);
+}
+
+bool plan_secret_is_good(const KubeSecret *s, const Token *token, usec_t now)
+{
+        return token && s->exists && s->ours && s->intact && s->expires > token_clock(token, now);
+}
+
 /* The Secret is eatr's and whole, but holds another token than the current one: one of an earlier start,
  * or of another host. It stays until its own time comes, less a tenth, so that what is nearly due does not
  * need a pass of its own. */
 static Plan plan_other_token(const KubeSecret *s, const Token *token, usec_t interval, usec_t now)
 {
-        usec_t wall = token->issued + usec_sub(now, token->received_boottime), due, early;
+        usec_t wall = token_clock(token, now), due, early;
 
         if (s->renewed == 0 || s->expires <= s->renewed || s->expires - s->renewed > LIFE_MAX ||
             s->renewed > wall + URGENT)
@@ -84,7 +95,7 @@ static Plan decide(const Target *t, const Token *token, usec_t interval, usec_t 
                 return nothing(PLAN_FOREIGN);
         if (s->exists && t->refused && t->refused_version == s->resource_version)
                 return nothing(PLAN_REFUSED);
-        if (!token || usec_sub(now, token->received_boottime) >= token->expires - token->issued)
+        if (!token || token_clock(token, now) >= token->expires)
                 return nothing(PLAN_NO_TOKEN);
         if (s->exists && s->intact && streq(s->token_id, token->id))
                 return nothing(PLAN_FRESH);

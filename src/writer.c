@@ -38,6 +38,7 @@ struct Writer {
         Buf body; /* of every write with this token */
         Pace pace;
         unsigned failures; /* of the server as a whole, in a row */
+        bool unanswered;   /* it is paused because the server gave no answer, not because it asked for it */
         char error[384];
         unsigned warnings; /* about single namespaces, in the interval that ends at */
         usec_t warnings_until;
@@ -183,6 +184,7 @@ static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, 
         if (outcome == HTTP_UNAUTHORIZED)
                 delay = MAX(delay, UNAUTHORIZED_PAUSE_MIN);
         pace_pause(&w->pace, now + delay);
+        w->unanswered = status->code == 0;
         if (!streq(w->error, status->message))
                 log_warning("The API server takes no writes: %s; trying again in %s, Secrets keep what they "
                             "have",
@@ -366,6 +368,14 @@ void writer_start(Writer *w)
         (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
 }
 
+void writer_hurry(Writer *w)
+{
+        if (!w->unanswered)
+                return;
+        w->pace.paused_until = 0;
+        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+}
+
 void writer_drop(Writer *w, Node *n)
 {
         if (n->place == NODE_IN_FLIGHT) {
@@ -437,6 +447,11 @@ int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, Ku
                 return r;
         *ret = TAKE_PTR(w);
         return 0;
+}
+
+bool writer_is_good(const Writer *w, const Node *n)
+{
+        return plan_secret_is_good(&n->target.secret, w->token, clock_boottime());
 }
 
 const char *writer_error(const Writer *w)

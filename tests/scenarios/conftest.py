@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import itertools
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api_server import ApiServer
-from eatr import Changes, Eatr, merged
+from eatr import SCALE, Changes, Eatr, merged, wait_for
 from ecr import Ecr
-from http_double import Tls
+from http_double import Record, Tls
 from leaks import find_reports
 
 MakeEatr = Callable[..., Eatr]
+Scenario = Callable[[Ecr, ApiServer, MakeEatr], None]
+
+MARKERS = (
+    "slow: takes more than 20 seconds by itself",
+    "valgrind: the scenario for EATR_WRAPPER=valgrind",
+    "tls: ECR and the API server speak TLS, and the API server wants a bearer token",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Names the markers."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has the tests that only wait for a scenario in the background come last."""
+    items.sort(key=lambda item: scenario_of(item) is not None)
 
 
 @pytest.fixture(scope="session")
@@ -28,20 +46,45 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     return Tls.make(tmp_path_factory.mktemp("tls"))
 
 
+def tls_of(request: pytest.FixtureRequest) -> Tls | None:
+    """The certificates of a test that has the marker tls."""
+    marked = request.node.get_closest_marker("tls") is not None
+    return request.getfixturevalue("tls") if marked else None
+
+
 @pytest.fixture
-def ecr() -> Iterator[Ecr]:
-    """ECR of eu-west-1, started."""
-    with Ecr() as double:
+def ecr(request: pytest.FixtureRequest) -> Iterator[Ecr]:
+    """ECR of eu-west-1, started. See the marker tls."""
+    with Ecr(tls=tls_of(request)) as double:
         yield double
     assert not double.errors, double.errors[0]
 
 
 @pytest.fixture
-def api() -> Iterator[ApiServer]:
-    """An API server with the namespaces default and kube-system, started."""
-    with ApiServer() as double:
+def api(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
+    """An API server with the namespaces default and kube-system, started. See the marker tls."""
+    tls = tls_of(request)
+    with ApiServer(tls=tls, token="the-first-bearer-token" if tls else None) as double:
         yield double
     assert not double.errors, double.errors[0]
+
+
+def writes(api: ApiServer) -> list[Record]:
+    """Every request that could have changed something."""
+    return [record for record in api.matching() if record.method != "GET"]
+
+
+def wait_fresh(ecr: Ecr, api: ApiServer, *namespaces: str, timeout: float = 10) -> None:
+    """Waits until these namespaces, or all, have the last token that ECR gave, and only that."""
+    for namespace in namespaces or api.namespaces():
+        wait_for(lambda: is_fresh(ecr, api, namespace), timeout, f"the last token is in {namespace}")
+
+
+def is_fresh(ecr: Ecr, api: ApiServer, namespace: str) -> bool:
+    """Whether a namespace's Secret is for ECR's host and holds the last token that ECR gave."""
+    secret = api.secret(namespace)
+    host = ecr.proxy_endpoint.removeprefix("https://")
+    return secret is not None and secret.auths == {host: ecr.last_token}
 
 
 def secrets_of(ecr: Ecr, api: ApiServer) -> set[str]:
@@ -53,6 +96,30 @@ def secrets_of(ecr: Ecr, api: ApiServer) -> set[str]:
     return secrets - {""}
 
 
+@contextlib.contextmanager
+def between(directory: Path, ecr: Ecr, api: ApiServer, tell: Callable[[str], None]) -> Iterator[MakeEatr]:
+    """Makes eatrs for `ecr` and `api`, see the fixture `eatr`; `tell` gets their logs at the end."""
+    made: list[Eatr] = []
+
+    def make(changes: Changes | None = None, *, binary: Path | None = None) -> Eatr:
+        one = Eatr(directory / f"eatr{len(made) or ''}", binary=binary)
+        made.append(one)
+        aws: dict[str, object] = {"region": ecr.region, "endpoint_url": ecr.url}
+        aws |= {"aws_access_key_id": ecr.access_key, "aws_secret_access_key": ecr.secret_key}
+        aws |= {"aws_session_token": ecr.session_token, "ca_bundle": ecr.tls.ca if ecr.tls else None}
+        kubeconfig = api.kubeconfig(one.directory / "kubeconfig")
+        one.write_config(merged({"aws": aws, "kubernetes": {"kubeconfig": kubeconfig}}, changes or {}))
+        one.secrets += [ecr.secret_key, ecr.session_token or ""]  # a test may change them
+        return one
+
+    try:
+        yield make
+    finally:
+        problems = [problem for one in made for problem in finish(one, secrets_of(ecr, api), tell)]
+    problems += [f"violation: {text}" for text in api.violations]
+    assert not problems, "\n".join(problems)
+
+
 @pytest.fixture
 def eatr(tmp_path: Path, ecr: Ecr, api: ApiServer) -> Iterator[MakeEatr]:
     """Makes an eatr for `ecr` and `api`, with changes: eatr({"secret": {"name": "pull"}}).start().
@@ -60,27 +127,12 @@ def eatr(tmp_path: Path, ecr: Ecr, api: ApiServer) -> Iterator[MakeEatr]:
     At the end each one that still runs must stop with exit status 0. None may have printed a sanitizer's
     report or a secret, or have asked the API server for what it must not ask for.
     """
-    made: list[Eatr] = []
-
-    def make(changes: Changes | None = None, *, binary: Path | None = None) -> Eatr:
-        one = Eatr(tmp_path / f"eatr{len(made) or ''}", binary=binary)
-        made.append(one)
-        aws: dict[str, object] = {"region": ecr.region, "endpoint_url": ecr.url}
-        aws |= {"aws_access_key_id": ecr.access_key, "aws_secret_access_key": ecr.secret_key}
-        aws["aws_session_token"] = ecr.session_token
-        kubeconfig = api.kubeconfig(one.directory / "kubeconfig")
-        one.write_config(merged({"aws": aws, "kubernetes": {"kubeconfig": kubeconfig}}, changes or {}))
-        one.secrets += [ecr.secret_key, ecr.session_token or ""]  # a test may change them
-        return one
-
-    yield make
-    problems = list(itertools.chain.from_iterable(finish(one, secrets_of(ecr, api)) for one in made))
-    problems += [f"violation: {text}" for text in api.violations]
-    assert not problems, "\n".join(problems)
+    with between(tmp_path, ecr, api, print) as make:
+        yield make
 
 
-def finish(one: Eatr, secrets: set[str]) -> list[str]:
-    """Stops an eatr, prints its log (pytest shows it for a failed test) and says what was wrong with it."""
+def finish(one: Eatr, secrets: set[str], tell: Callable[[str], None]) -> list[str]:
+    """Stops an eatr, tells its log (pytest shows it for a failed test) and says what was wrong with it."""
     problems: list[str] = []
     try:
         if one.running:
@@ -92,8 +144,66 @@ def finish(one: Eatr, secrets: set[str]) -> list[str]:
     finally:
         one.close()
     problems += find_reports(one.log) + one.find_leaks(secrets)
-    print(f"-- {one.directory}: exit status {one.code}, STATUS={one.status}", *one.out, *one.log, sep="\n")
+    tell("\n".join([f"-- {one.directory}: exit {one.code}, STATUS={one.status}", *one.out, *one.log]))
     return problems
+
+
+# What takes minutes -------------------------------------------------------------------------------------
+
+
+class Background:
+    """Runs scenarios in threads while the other tests go on, each with doubles and a folder of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.pool = ThreadPoolExecutor(max_workers=32)
+        self.logs: dict[Scenario, list[str]] = {}
+        self.futures: dict[Scenario, Future[None]] = {}
+
+    def begin(self, scenario: Scenario) -> None:
+        """Starts one."""
+        self.logs[scenario] = []
+        self.futures[scenario] = self.pool.submit(self._run, scenario)
+
+    def end(self, scenario: Scenario) -> None:
+        """Waits for one, and fails if it has failed."""
+        try:
+            self.futures[scenario].result(300 * SCALE)
+        finally:
+            print(*self.logs[scenario], sep="\n")
+
+    def _run(self, scenario: Scenario) -> None:
+        with Ecr() as ecr, ApiServer() as api:
+            folder = self.directory / scenario.__name__
+            with between(folder, ecr, api, self.logs[scenario].append) as make:
+                scenario(ecr, api, make)
+            assert not (ecr.errors or api.errors), "\n".join(ecr.errors + api.errors)
+
+
+def in_background(scenario: Scenario) -> Callable[[Background], None]:
+    """Makes a test, marked slow, of a scenario that mostly waits: it begins with the session's first test."""
+
+    @pytest.mark.slow
+    def test(background: Background) -> None:
+        background.end(scenario)
+
+    test.__name__, test.__doc__ = scenario.__name__, scenario.__doc__
+    vars(test)["scenario"] = scenario
+    return test
+
+
+def scenario_of(item: pytest.Item) -> Scenario | None:
+    """The scenario that a test of in_background() waits for."""
+    return getattr(getattr(item, "function", None), "scenario", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def background(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Background:
+    """The scenarios of all tests that were chosen, begun."""
+    background = Background(tmp_path_factory.mktemp("background"))
+    for scenario in filter(None, map(scenario_of, request.session.items)):
+        background.begin(scenario)
+    return background
 
 
 @pytest.fixture(scope="session")
