@@ -293,23 +293,20 @@ int conf_value_listen(const ConfValueRule *rule, const char *value, void *field,
 
 static int list_add(char ***list, const char *item, ConfError *error)
 {
-        _cleanup_free_ char *copy = NULL;
-        char **longer;
+        char **longer, *end[2] = { NULL, NULL };
         size_t n = 0;
 
         while ((*list)[n])
                 n++;
         if (n >= LIST_ITEMS_MAX)
                 return conf_error_set(error, -EINVAL, "the list has more than %u entries", LIST_ITEMS_MAX);
-        copy = strdup(item);
-        longer = reallocarray(*list, n + 2, sizeof(char *));
-        if (longer)
-                *list = longer;
-        if (!copy || !longer)
+        longer = reallocarray(*list, n + ELEMENTSOF(end), sizeof(char *));
+        if (!longer)
                 return conf_error_oom(error);
-        longer[n + 1] = NULL;
-        longer[n] = TAKE_PTR(copy);
-        return 0;
+        *list = longer;
+        end[0] = strdup(item);
+        memcpy(longer + n, end, sizeof(end));
+        return end[0] ? 0 : conf_error_oom(error);
 }
 
 /* Cuts the blanks at both ends, in place. */
