@@ -293,20 +293,19 @@ int conf_value_listen(const ConfValueRule *rule, const char *value, void *field,
 
 static int list_add(char ***list, const char *item, ConfError *error)
 {
-        char **longer, *end[2] = { NULL, NULL };
+        char **longer;
         size_t n = 0;
 
         while ((*list)[n])
                 n++;
         if (n >= LIST_ITEMS_MAX)
                 return conf_error_set(error, -EINVAL, "the list has more than %u entries", LIST_ITEMS_MAX);
-        longer = reallocarray(*list, n + ELEMENTSOF(end), sizeof(char *));
+        longer = reallocarray(*list, n + 2, sizeof(char *));
         if (!longer)
                 return conf_error_oom(error);
         *list = longer;
-        end[0] = strdup(item);
-        memcpy(longer + n, end, sizeof(end));
-        return end[0] ? 0 : conf_error_oom(error);
+        longer[n] = longer[n + 1] = NULL;
+        return str_replace(&longer[n], item) < 0 ? conf_error_oom(error) : 0;
 }
 
 /* Cuts the blanks at both ends, in place. */

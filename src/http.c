@@ -37,6 +37,7 @@ struct HttpRequest {
         usec_t started, duration, date, retry_after;
         long status;
         bool has_retry_after;
+        bool head_complete; /* libcurl takes a head that is cut off for a whole one */
         int data_error; /* what on_data returned, or -EMSGSIZE */
         char label[512];
         char error[CURL_ERROR_SIZE];
@@ -172,9 +173,10 @@ static void request_finish(HttpRequest *q, CURLcode code)
         else if (code != CURLE_OK && !q->error[0])
                 (void) snprintf(q->error, sizeof(q->error), "%s", curl_easy_strerror(code));
         else if (code == CURLE_OK)
-                q->error[0] = '\0';
+                (void) snprintf(q->error, sizeof(q->error), "%s",
+                                q->head_complete ? "" : "the answer ended in its head");
 
-        outcome = code == CURLE_OK ? http_classify(q->status, q->has_retry_after) : HTTP_RETRY;
+        outcome = q->error[0] ? HTTP_RETRY : http_classify(q->status, q->has_retry_after);
         if (log_verbosity() >= LOG_VERBOSITY_HTTP)
                 log_debug("%s: %ld%s%s in %llu ms", q->label, q->status, q->error[0] ? ", " : "", q->error,
                           (unsigned long long) (q->duration / USEC_PER_MSEC));
@@ -255,6 +257,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata)
                 long status = 0;
 
                 (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
+                q->head_complete = status >= 200;
                 if (q->on_open && status >= 200 && status < 300)
                         q->on_open(q->userdata);
                 return n;

@@ -22,8 +22,9 @@
 static struct {
         int fd;
         uint16_t port;
-        atomic_int connections;
+        atomic_int connections, closed;
         atomic_int requests;
+        _Atomic(const char *) raw; /* what "/raw" is answered with, and then the connection is closed */
         pthread_t thread;
 } server;
 
@@ -36,43 +37,130 @@ static const struct {
         { "/429date", "HTTP/1.1 429 Slow\r\nRetry-After: Mon, 23 Nov 2026 19:19:27 GMT\r\nContent-Length: 0\r\n\r\n" },
         { "/503", "HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n" },
         { "/404", "HTTP/1.1 404 None\r\nContent-Length: 4\r\n\r\nnone" },
+        { "/302", "HTTP/1.1 302 There\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n" },
+        { "/204", "HTTP/1.1 204 Nothing\r\n\r\n" },
         { "/short", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\nConnection: close\r\n\r\nhello" },
+        { "/close", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
         { "/chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n" },
+        { "/trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nX-After: 1\r\n\r\n" },
+        { "/early", "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
         { "/open", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n" },
         { "/hang", "" },
+        { "http://nowhere.invalid/", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nproxied" },
 };
 
-static bool read_request(int fd, char *buffer, size_t size)
+/* 100000 times an "a". */
+static const unsigned char gzip[] = {
+        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x31, 0x01, 0x00, 0x00, 0x00, 0xc2,
+        0xa0, 0xac, 0xeb, 0x5f, 0xc2, 0x1a, 0x1e, 0x40, 0x01, [123] = 0xaf, 0x06, 0x87, 0xfa, 0xe2, 0x1b, 0xa0,
+        0x86, 0x01, 0x00,
+};
+
+static void put(int fd, const void *p, size_t n)
 {
-        size_t used = 0;
+        for (size_t sent = 0; sent < n;) {
+                ssize_t r = send(fd, (const char *) p + sent, n - sent, MSG_NOSIGNAL);
+
+                if (r <= 0)
+                        return; /* the client has gone, which it may */
+                sent += (size_t) r;
+        }
+}
+
+static void _printf_(2, 3) put_head(int fd, const char *format, ...)
+{
+        char head[512];
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(head, sizeof(head), format, ap);
+        va_end(ap);
+        put(fd, head, strlen(head));
+}
+
+static void put_sized(int fd, size_t n, bool chunked)
+{
+        static const char xs[1000] = { [0 ... 999] = 'x' };
+
+        if (chunked)
+                put_head(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        else
+                put_head(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", n);
+        for (size_t i = 0; i < n; i += sizeof(xs)) {
+                size_t piece = MIN(n - i, sizeof(xs));
+
+                if (chunked)
+                        put_head(fd, "%zx\r\n", piece);
+                put(fd, xs, piece);
+                if (chunked)
+                        put_head(fd, "\r\n");
+        }
+        if (chunked)
+                put_head(fd, "0\r\n\r\n");
+}
+
+/* Returns the size of a whole request, with its body, 0 if there is none any more. */
+static size_t read_request(int fd, char *buffer, size_t size)
+{
+        size_t used = 0, whole = 0;
 
         while (used + 1 < size) {
                 ssize_t n = read(fd, buffer + used, size - 1 - used);
+                const char *end, *length;
 
                 if (n <= 0)
-                        return false;
+                        return 0;
                 used += (size_t) n;
                 buffer[used] = '\0';
-                if (strstr(buffer, "\r\n\r\n"))
-                        return true;
+                end = strstr(buffer, "\r\n\r\n");
+                if (!end)
+                        continue;
+                length = strstr(buffer, "\r\nContent-Length: ");
+                whole = (size_t) (end + 4 - buffer) + (length ? strtoul(length + 18, NULL, 10) : 0);
+                if (used >= whole)
+                        return used;
         }
-        return false;
+        return 0;
+}
+
+/* Returns whether the connection stays. */
+static bool answer(int fd, const char *path, const char *request, size_t request_size)
+{
+        const char *raw = atomic_load(&server.raw);
+
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++)
+                if (streq(answers[i].path, path))
+                        put(fd, answers[i].answer, strlen(answers[i].answer));
+        if (startswith(path, "/size/"))
+                put_sized(fd, strtoul(path + 6, NULL, 10), false);
+        else if (startswith(path, "/chunked/"))
+                put_sized(fd, strtoul(path + 9, NULL, 10), true);
+        else if (streq(path, "/echo")) {
+                put_head(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", request_size);
+                put(fd, request, request_size);
+        } else if (streq(path, "/gzip")) {
+                put_head(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof(gzip));
+                put(fd, gzip, sizeof(gzip));
+        } else if (streq(path, "/raw")) {
+                put(fd, raw, strlen(raw));
+                return false;
+        }
+        return !streq(path, "/short") && !streq(path, "/close");
 }
 
 static void *serve_connection(void *userdata)
 {
         int fd = (int) (intptr_t) userdata;
         char request[8192], path[64];
+        size_t n;
 
-        while (read_request(fd, request, sizeof(request)) && sscanf(request, "%*s %63s", path) == 1) {
+        while ((n = read_request(fd, request, sizeof(request))) > 0 && sscanf(request, "%*s %63s", path) == 1) {
                 atomic_fetch_add(&server.requests, 1);
-                for (size_t i = 0; i < ELEMENTSOF(answers); i++)
-                        if (streq(answers[i].path, path))
-                                assert_int_not_equal(write(fd, answers[i].answer, strlen(answers[i].answer)), -1);
-                if (streq(path, "/short"))
+                if (!answer(fd, path, request, n))
                         break;
         }
         close(fd);
+        atomic_fetch_add(&server.closed, 1);
         return NULL;
 }
 
@@ -94,10 +182,12 @@ static int set_up(void **state)
         struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t size = sizeof(in);
 
-        (void) unsetenv("http_proxy");
-        (void) unsetenv("HTTP_PROXY");
-        (void) unsetenv("all_proxy");
-        (void) unsetenv("ALL_PROXY");
+        static const char *const variables[] = { "http_proxy", "HTTP_PROXY", "https_proxy",   "HTTPS_PROXY",
+                                                 "all_proxy",  "ALL_PROXY",  "no_proxy",      "NO_PROXY",
+                                                 "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE" };
+
+        for (size_t i = 0; i < ELEMENTSOF(variables); i++)
+                (void) unsetenv(variables[i]);
         server.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (bind(server.fd, (struct sockaddr *) &in, sizeof(in)) < 0 || listen(server.fd, 64) < 0 ||
             getsockname(server.fd, (struct sockaddr *) &in, &size) < 0)
@@ -122,6 +212,7 @@ typedef struct Run {
         HttpClient *client;
         HttpRequest *request;
         unsigned done, opened, pieces;
+        size_t received;
         HttpOutcome outcome;
         char data[64];
         int data_result;
@@ -165,6 +256,7 @@ static int on_data(const void *p, size_t n, void *userdata)
         Run *r = userdata;
 
         r->pieces++;
+        r->received += n;
         strncat(r->data, p, MIN(n, sizeof(r->data) - strlen(r->data) - 1));
         return r->data_result;
 }
@@ -458,6 +550,581 @@ static void test_another_server_name_leaves_connection_and_host_header(void **st
         assert_string_equal(header, "Host: 10.0.0.1:6443");
 }
 
+/* --- tests, the harder ones ------------------------------------------------------------------------ */
+
+/* Asks again on the same client. */
+static void again(Run *r, const char *path, HttpSpec spec)
+{
+        r->request = http_request_free(r->request);
+        r->done = r->opened = r->pieces = 0;
+        r->received = 0;
+        fetch(r, path, spec);
+}
+
+/* Turns the loop for as long as given, and returns how many turns there were something to do in. */
+static unsigned busy_turns(Run *r, usec_t length)
+{
+        usec_t until = clock_boottime() + length, now;
+        unsigned n = 0;
+
+        while ((now = clock_boottime()) < until) {
+                int k = sd_event_run(r->event, until - now);
+
+                assert_true(k >= 0);
+                n += k > 0;
+        }
+        return n;
+}
+
+static void test_the_maximum_is_exact(void **state)
+{
+        static const struct {
+                const char *path;
+                size_t max;
+                bool compressed;
+                HttpOutcome outcome;
+        } cases[] = {
+                { "/size/3000", 3000, false, HTTP_OK },       { "/size/3000", 2999, false, HTTP_RETRY },
+                { "/chunked/3000", 3000, false, HTTP_OK },    { "/chunked/3000", 2999, false, HTTP_RETRY },
+                { "/chunked/9000000", 9, false, HTTP_RETRY }, { "/size/9000000", 9000000, false, HTTP_OK },
+                { "/gzip", 133, false, HTTP_OK }, /* a few bytes that become many count as many */
+                { "/gzip", 100000, true, HTTP_OK },           { "/gzip", 99999, true, HTTP_RETRY },
+        };
+        Run r;
+
+        begin(&r);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                again(&r, cases[i].path, (HttpSpec){ .response_max = cases[i].max, .compressed = cases[i].compressed });
+                assert_int_equal(r.outcome, cases[i].outcome);
+                assert_true(http_request_body(r.request)->size <= cases[i].max);
+                if (r.outcome == HTTP_OK)
+                        assert_int_equal(http_request_body(r.request)->size, cases[i].max);
+                else
+                        assert_string_equal(http_request_error(r.request), "the answer is too large");
+        }
+        end(&r);
+}
+
+static void test_a_stream_has_no_maximum_but_its_errors_have(void **state)
+{
+        Run r;
+
+        begin(&r);
+        fetch(&r, "/chunked/9000000", (HttpSpec){ .response_max = 3, .on_data = on_data });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_int_equal(r.received, 9000000);
+        assert_true(r.pieces > 1);
+        again(&r, "/404", (HttpSpec){ .response_max = 3, .on_data = on_data });
+        assert_int_equal(r.outcome, HTTP_RETRY);
+        again(&r, "/404", (HttpSpec){ .response_max = 4, .on_data = on_data });
+        assert_int_equal(r.outcome, HTTP_NOT_FOUND);
+        end(&r);
+}
+
+static void test_a_request_is_sent_as_told(void **state)
+{
+        const char *headers[] = { "X-One: 1", "Authorization: Bearer abc", "Content-Type: application/x", NULL };
+        char body[2000];
+        const char *sent;
+        Run r;
+
+        for (size_t i = 0; i < sizeof(body); i++)
+                body[i] = (char) i; /* bytes, not text */
+        begin(&r);
+        start(&r, "/echo?a=%3D&b",
+              (HttpSpec){ .method = "PATCH", .headers = headers, .body = body, .body_size = sizeof(body) });
+        headers[0] = headers[1] = NULL; /* all of it was copied */
+        memset(body, 'z', sizeof(body));
+        turn(&r, LATE);
+        assert_int_equal(r.done, 0); /* that path has no answer: nothing may be cut from a path */
+        r.request = http_request_free(r.request);
+
+        headers[0] = "X-One: 1";
+        headers[1] = "Authorization: Bearer abc";
+        for (size_t i = 0; i < sizeof(body); i++)
+                body[i] = (char) i;
+        start(&r, "/echo",
+              (HttpSpec){ .method = "PATCH", .headers = headers, .body = body, .body_size = sizeof(body), .response_max = 9999 });
+        headers[0] = headers[1] = NULL;
+        memset(body, 'z', sizeof(body));
+        turn(&r, 10 * USEC_PER_SEC);
+        assert_int_equal(r.outcome, HTTP_OK);
+        sent = buf_str(http_request_body(r.request));
+        assert_non_null(startswith(sent, "PATCH /echo HTTP/1.1\r\n"));
+        assert_non_null(strstr(sent, "\r\nX-One: 1\r\n"));
+        assert_non_null(strstr(sent, "\r\nAuthorization: Bearer abc\r\n"));
+        assert_non_null(strstr(sent, "\r\nContent-Type: application/x\r\n"));
+        assert_non_null(strstr(sent, "\r\nContent-Length: 2000\r\n"));
+        assert_non_null(strstr(sent, "\r\nUser-Agent: eatr/"));
+        assert_null(strcasestr(sent, "\r\nExpect:"));
+        assert_null(strcasestr(sent, "\r\nAccept-Encoding:"));
+        sent = strstr(sent, "\r\n\r\n") + 4;
+        for (size_t i = 0; i < sizeof(body); i++)
+                assert_int_equal(sent[i], (char) i);
+
+        again(&r, "/echo", (HttpSpec){ .method = "POST", .body = "", .compressed = true });
+        sent = buf_str(http_request_body(r.request));
+        assert_non_null(startswith(sent, "POST /echo HTTP/1.1\r\n"));
+        assert_non_null(strstr(sent, "\r\nContent-Length: 0\r\n"));
+        assert_non_null(strstr(sent, "\r\nAccept-Encoding: gzip\r\n"));
+        end(&r);
+}
+
+static void test_headers_are_read_whatever_they_look_like(void **state)
+{
+#define DATE "Mon, 23 Nov 2026 19:19:27 GMT"
+        static const struct {
+                const char *lines;
+                usec_t retry_after, date;
+                HttpOutcome outcome; /* of a 503 */
+        } cases[] = {
+                { "", 0, 0, HTTP_RETRY },
+                { "retry-after:5\r\n", 5, 0, HTTP_THROTTLED },
+                { "RETRY-AFTER: \t 5 \t \r\n", 5, 0, HTTP_THROTTLED },
+                { "Retry-After: 0\r\n", 0, 0, HTTP_THROTTLED },
+                { "Retry-After: 3601\r\n", 3600, 0, HTTP_THROTTLED },
+                { "Retry-After: 99999999999999999999999999\r\n", 3600, 0, HTTP_THROTTLED },
+                { "Retry-After: 5s\r\n", 0, 0, HTTP_RETRY },
+                { "Retry-After: 1.5\r\n", 0, 0, HTTP_RETRY },
+                { "Retry-After: -5\r\n", 0, 0, HTTP_RETRY },
+                { "Retry-After: +5\r\n", 0, 0, HTTP_RETRY },
+                { "Retry-After:\r\n", 0, 0, HTTP_RETRY },
+                { "Retry-After: " DATE "\r\n", 0, 0, HTTP_RETRY },
+                { "X-Retry-After: 5\r\nRetry-After-X: 5\r\nRetry: 5\r\n", 0, 0, HTTP_RETRY },
+                { "date: " DATE "  \r\n", 0, UINT64_C(1795461567), HTTP_RETRY },
+                { "Date:" DATE "\r\nRetry-After: 9\r\n", 9, UINT64_C(1795461567), HTTP_THROTTLED },
+                { "Date: " DATE " and a lot more that does not belong there, which goes on and on\r\n", 0, 0, HTTP_RETRY },
+                { "Date: 2026-11-23T19:19:27Z\r\n", 0, 0, HTTP_RETRY },
+                { "Date:\r\n", 0, 0, HTTP_RETRY },
+                { "Dates: " DATE "\r\nUpDate: " DATE "\r\nX: Date: " DATE "\r\n", 0, 0, HTTP_RETRY },
+        };
+#undef DATE
+        static char raw[ELEMENTSOF(cases)][256]; /* the server may still look at them later */
+        Run r;
+
+        begin(&r);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                (void) snprintf(raw[i], sizeof(raw[i]), "HTTP/1.1 503 Away\r\nContent-Length: 0\r\n%s\r\n",
+                                cases[i].lines);
+                atomic_store(&server.raw, raw[i]);
+                again(&r, "/raw", (HttpSpec){ 0 });
+                assert_int_equal(http_request_status(r.request), 503);
+                assert_int_equal(http_request_retry_after(r.request), cases[i].retry_after * USEC_PER_SEC);
+                assert_int_equal(http_request_date(r.request), cases[i].date * USEC_PER_SEC);
+                assert_int_equal(r.outcome, cases[i].outcome);
+        }
+        end(&r);
+}
+
+static void test_what_is_not_http_is_no_answer(void **state)
+{
+        static const char *const answers_of_others[] = {
+                "",
+                "SSH-2.0-OpenSSH_9.2p1\r\n",
+                "hello\n",
+                "HTTP/1.1",
+                "HTTP/1.1 200 OK\r\n", /* libcurl calls this a success */
+                "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov",
+                "HTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\n",
+                "HTTP/1.1 103 Hints\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+                "HTTP/1.1 OK\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+                "\x16\x03\x01\x02",
+        };
+        Run r;
+
+        begin(&r);
+        for (size_t i = 0; i < ELEMENTSOF(answers_of_others); i++) {
+                atomic_store(&server.raw, answers_of_others[i]);
+                again(&r, "/raw", (HttpSpec){ 0 });
+                if (r.outcome != HTTP_RETRY || !*http_request_error(r.request))
+                        fail_msg("outcome %u: %s", r.outcome, answers_of_others[i]);
+        }
+        end(&r);
+}
+
+static void test_answers_that_are_unusual_but_right(void **state)
+{
+        Run r;
+
+        begin(&r);
+        atomic_store(&server.raw, "HTTP/1.1 200 OK\r\n\r\nup to the end");
+        fetch(&r, "/raw", (HttpSpec){ .on_open = on_open });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_string_equal(buf_str(http_request_body(r.request)), "up to the end");
+        assert_int_equal(r.opened, 1);
+        again(&r, "/302", (HttpSpec){ .on_open = on_open });
+        assert_int_equal(r.outcome, HTTP_REJECTED); /* and not what /ok says */
+        assert_int_equal(http_request_status(r.request), 302);
+        assert_int_equal(r.opened, 0);
+        again(&r, "/204", (HttpSpec){ 0 });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_non_null(http_request_body(r.request));
+        assert_string_equal(buf_str(http_request_body(r.request)), "");
+        again(&r, "/early", (HttpSpec){ .on_open = on_open });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_int_equal(http_request_status(r.request), 200);
+        assert_int_equal(r.opened, 1);
+        again(&r, "/trailer", (HttpSpec){ .on_open = on_open });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_int_equal(r.opened, 1);
+        end(&r);
+}
+
+/* The body tells how often the head of its answer had been told of before. */
+static int on_data_when_open(const void *p, size_t n, void *userdata)
+{
+        assert_int_equal(((Run *) userdata)->opened, 1);
+        return on_data(p, n, userdata);
+}
+
+static void test_a_silent_stream_is_told_to_be_open(void **state)
+{
+        Run r;
+
+        begin(&r);
+        start(&r, "/open", (HttpSpec){ .on_data = on_data_when_open, .on_open = on_open });
+        while (r.pieces == 0)
+                assert_true(sd_event_run(r.event, LATE) >= 0);
+        assert_int_equal(r.opened, 1);
+        assert_int_equal(r.done, 0);
+        end(&r);
+}
+
+static void test_other_schemes_are_refused(void **state)
+{
+        static const char *const urls[] = { "file:///etc/passwd", "ftp://127.0.0.1:1/", "http://", "", "nonsense://x/",
+                                            "http://127.0.0.1:99999/", "http://[::1/" };
+        Run r;
+
+        begin(&r);
+        for (size_t i = 0; i < ELEMENTSOF(urls); i++) {
+                HttpSpec spec = { .method = "GET", .url = urls[i], .response_max = 10000, .timeout = USEC_PER_SEC };
+
+                r.done = 0;
+                assert_int_equal(http_request_start(r.client, &spec, on_done, &r, &r.request), 0);
+                turn(&r, 5 * USEC_PER_SEC);
+                assert_int_equal(r.done, 1);
+                assert_int_equal(r.outcome, HTTP_RETRY);
+                assert_int_equal(http_request_body(r.request)->size, 0);
+                assert_string_not_equal(http_request_error(r.request), "");
+                r.request = http_request_free(r.request);
+        }
+        end(&r);
+}
+
+/* The server closes a connection that libcurl keeps: the next request goes over a new one, unharmed. */
+static void test_a_kept_connection_may_have_been_closed(void **state)
+{
+        int before = atomic_load(&server.connections);
+        Run r;
+
+        begin(&r);
+        for (unsigned i = 0; i < 5; i++) {
+                again(&r, "/close", (HttpSpec){ .method = "PATCH", .body = "{}", .body_size = 2 });
+                assert_int_equal(r.outcome, HTTP_OK);
+                (void) usleep(20000);
+        }
+        assert_int_equal(atomic_load(&server.connections), before + 5);
+        end(&r);
+}
+
+/* Over HTTP/1.1 nothing but the end of the connection tells the server. */
+static void test_the_server_hears_of_a_cancellation(void **state)
+{
+        int closed;
+        Run r;
+
+        begin(&r);
+        for (unsigned i = 0; i < 2; i++) {
+                int requests = atomic_load(&server.requests);
+
+                closed = atomic_load(&server.closed);
+                start(&r, i == 0 ? "/hang" : "/open", (HttpSpec){ .on_data = on_data });
+                while (atomic_load(&server.requests) == requests || (i == 1 && r.pieces == 0))
+                        assert_true(sd_event_run(r.event, 10 * USEC_PER_MSEC) >= 0);
+                r.request = http_request_free(r.request);
+                for (unsigned k = 0; k < 500 && atomic_load(&server.closed) == closed; k++)
+                        assert_true(sd_event_run(r.event, 10 * USEC_PER_MSEC) >= 0);
+                assert_int_equal(atomic_load(&server.closed), closed + 1);
+                assert_int_equal(r.done, 0);
+        }
+        /* And the client is as good as before. */
+        fetch(&r, "/ok", (HttpSpec){ 0 });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_null(http_request_free(NULL));
+        assert_null(http_client_free(NULL));
+        end(&r);
+}
+
+static void test_a_request_may_be_freed_at_any_time(void **state)
+{
+        Run r;
+
+        begin(&r);
+        for (unsigned turns = 0; turns < 20; turns++)
+                for (unsigned kind = 0; kind < 3; kind++) {
+                        static const char *const paths[] = { "/ok", "/chunked/100000", "/hang" };
+
+                        start(&r, paths[kind], (HttpSpec){ .on_data = on_data, .timeout = 5 * USEC_PER_MSEC });
+                        for (unsigned i = 0; i < turns && r.done == 0; i++)
+                                assert_true(sd_event_run(r.event, USEC_PER_MSEC) >= 0);
+                        assert_true(r.done <= 1);
+                        r.request = http_request_free(r.request);
+                        r.done = 0;
+                        (void) busy_turns(&r, 3 * USEC_PER_MSEC);
+                        assert_int_equal(r.done, 0);
+                }
+        end(&r);
+}
+
+/* Each done frees its own request and starts the next. */
+static void on_done_chain(HttpRequest *q, HttpOutcome outcome, void *userdata)
+{
+        _cleanup_free_ char *url = str_printf("http://127.0.0.1:%u/ok", server.port);
+        const HttpSpec spec = { .method = "GET", .url = url, .response_max = 10, .timeout = USEC_PER_SEC };
+        Run *r = userdata;
+
+        assert_int_equal(outcome, HTTP_OK);
+        assert_ptr_equal(q, r->request);
+        r->request = http_request_free(q);
+        if (++r->done < 10)
+                assert_int_equal(http_request_start(r->client, &spec, on_done_chain, r, &r->request), 0);
+}
+
+static void test_done_may_free_its_own_request_and_start_another(void **state)
+{
+        _cleanup_free_ char *url = str_printf("http://127.0.0.1:%u/ok", server.port);
+        const HttpSpec spec = { .method = "GET", .url = url, .response_max = 10, .timeout = USEC_PER_SEC };
+        Run r;
+
+        begin(&r);
+        assert_int_equal(http_request_start(r.client, &spec, on_done_chain, &r, &r.request), 0);
+        while (r.done < 10)
+                assert_true(sd_event_run(r.event, LATE) >= 0);
+        (void) busy_turns(&r, LATE);
+        assert_int_equal(r.done, 10);
+        assert_null(r.request);
+        end(&r);
+}
+
+/* Many that finish in the same turn of the loop; the first of them frees all, its own included. */
+#define N_CROWD 30
+typedef struct Crowd {
+        HttpRequest *requests[N_CROWD];
+        unsigned done;
+} Crowd;
+
+static void on_done_crowd(HttpRequest *q, HttpOutcome outcome, void *userdata)
+{
+        Crowd *c = userdata;
+
+        c->done++;
+        for (size_t i = 0; i < N_CROWD; i++)
+                c->requests[i] = http_request_free(c->requests[i]);
+}
+
+static void test_done_may_free_all_others(void **state)
+{
+        _cleanup_free_ char *url = str_printf("http://127.0.0.1:%u/ok", server.port);
+        const HttpSpec spec = { .method = "GET", .url = url, .response_max = 10, .timeout = USEC_PER_SEC };
+        Crowd c = { .done = 0 };
+        Run r;
+
+        begin(&r);
+        for (size_t i = 0; i < N_CROWD; i++)
+                assert_int_equal(http_request_start(r.client, &spec, on_done_crowd, &c, &c.requests[i]), 0);
+        (void) usleep(100000); /* so that there is much to be done at once */
+        while (c.done == 0)
+                assert_true(sd_event_run(r.event, LATE) >= 0);
+        (void) busy_turns(&r, LATE);
+        assert_int_equal(c.done, 1);
+        end(&r);
+}
+
+static void test_a_stream_that_was_given_up_leaves_no_connection(void **state)
+{
+        int before = atomic_load(&server.connections);
+        Run r;
+
+        begin(&r);
+        r.data_result = -EBADMSG;
+        fetch(&r, "/open", (HttpSpec){ .on_data = on_data });
+        assert_int_equal(r.outcome, HTTP_RETRY);
+        assert_int_equal(r.pieces, 1);
+        r.data_result = 0;
+        again(&r, "/ok", (HttpSpec){ 0 });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_string_equal(buf_str(http_request_body(r.request)), "hello");
+        assert_int_equal(atomic_load(&server.connections), before + 2);
+        end(&r);
+}
+
+/* A timeout says that the peer is away: what else is under way on this client ends as well, and what is in
+ * the pool is not used again. Other clients do not hear of it. */
+static void test_a_timeout_breaks_all_of_the_client(void **state)
+{
+        int before, closed;
+        Run r, other, stranger;
+
+        begin(&r);
+        begin(&stranger);
+        other = (Run){ .event = r.event, .client = r.client };
+        before = atomic_load(&server.connections);
+        closed = atomic_load(&server.closed);
+        start(&stranger, "/open", (HttpSpec){ .on_data = on_data });
+        start(&other, "/open", (HttpSpec){ .on_data = on_data });
+        fetch(&r, "/ok", (HttpSpec){ 0 });
+        again(&r, "/open", (HttpSpec){ .on_data = on_data, .timeout = 2 * LATE });
+        assert_int_equal(r.outcome, HTTP_RETRY);
+        assert_int_equal(r.received, 3);
+        assert_int_equal(http_request_status(r.request), 0);
+        assert_in_range(http_request_duration(r.request), 2 * LATE, 50 * LATE);
+        turn(&other, 5 * USEC_PER_SEC);
+        assert_int_equal(other.done, 1);
+        assert_int_equal(other.outcome, HTTP_RETRY);
+        assert_string_not_equal(http_request_error(other.request), "");
+        (void) http_request_free(other.request);
+
+        (void) busy_turns(&stranger, LATE);
+        assert_int_equal(stranger.done, 0);
+        assert_int_equal(atomic_load(&server.connections), before + 3);
+        for (unsigned i = 0; i < 500 && atomic_load(&server.closed) < closed + 2; i++)
+                (void) busy_turns(&r, USEC_PER_MSEC);
+        assert_int_equal(atomic_load(&server.closed), closed + 2);
+        again(&r, "/ok", (HttpSpec){ 0 });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_int_equal(atomic_load(&server.connections), before + 4);
+        end(&stranger);
+        end(&r);
+}
+
+static void test_no_timeout_comes_after_the_answer(void **state)
+{
+        Run r;
+
+        begin(&r);
+        fetch(&r, "/ok", (HttpSpec){ .timeout = 2 * LATE });
+        (void) busy_turns(&r, 4 * LATE);
+        assert_int_equal(r.done, 1);
+        assert_int_equal(r.outcome, HTTP_OK);
+        end(&r);
+}
+
+static void test_a_hundred_run_side_by_side_and_break_together(void **state)
+{
+        int connections = atomic_load(&server.connections), requests = atomic_load(&server.requests);
+        Run r, runs[100];
+
+        begin(&r);
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++) {
+                runs[i] = (Run){ .event = r.event, .client = r.client };
+                start(&runs[i], "/hang", (HttpSpec){ .timeout = 60 * USEC_PER_SEC });
+        }
+        while (atomic_load(&server.requests) < requests + 100)
+                assert_true(sd_event_run(r.event, LATE) >= 0);
+        assert_int_equal(atomic_load(&server.connections), connections + 100);
+        http_client_disconnect(r.client);
+        for (size_t i = 0; i < ELEMENTSOF(runs); i++) {
+                turn(&runs[i], 5 * USEC_PER_SEC);
+                assert_int_equal(runs[i].done, 1);
+                assert_int_equal(runs[i].outcome, HTTP_RETRY);
+                (void) http_request_free(runs[i].request);
+        }
+        fetch(&r, "/ok", (HttpSpec){ 0 });
+        assert_int_equal(r.outcome, HTTP_OK);
+        end(&r);
+}
+
+/* Neither a pooled connection nor a request that waits turns the loop, apart from libcurl's own timers. */
+static void test_waiting_does_not_turn_the_loop(void **state)
+{
+        Run r;
+
+        begin(&r);
+        assert_int_equal(busy_turns(&r, LATE), 0);
+        fetch(&r, "/ok", (HttpSpec){ .timeout = 10 * USEC_PER_SEC });
+        assert_true(busy_turns(&r, 5 * LATE) < 10);
+        r.request = http_request_free(r.request);
+        assert_true(busy_turns(&r, 5 * LATE) < 10);
+        r.done = 0;
+        start(&r, "/open", (HttpSpec){ .on_data = on_data });
+        while (r.pieces == 0)
+                assert_true(sd_event_run(r.event, LATE) >= 0);
+        assert_true(busy_turns(&r, 5 * LATE) < 10);
+        r.request = http_request_free(r.request);
+        assert_true(busy_turns(&r, 5 * LATE) < 10);
+        end(&r);
+}
+
+static void test_proxies_are_the_environments_unless_refused(void **state)
+{
+        _cleanup_free_ char *proxy = str_printf("http://127.0.0.1:%u", server.port);
+        HttpSpec spec = { .method = "GET", .url = "http://nowhere.invalid/", .response_max = 10, .timeout = 20 * USEC_PER_SEC };
+        const HttpPeer peer = { .no_proxy = false };
+        Run r = { .done = 0 };
+
+        assert_int_equal(sd_event_new(&r.event), 0);
+        assert_int_equal(http_client_new(r.event, &peer, &r.client), 0);
+        assert_int_equal(setenv("http_proxy", proxy, 1), 0);
+        assert_int_equal(http_request_start(r.client, &spec, on_done, &r, &r.request), 0);
+        turn(&r, 10 * USEC_PER_SEC);
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_string_equal(buf_str(http_request_body(r.request)), "proxied");
+        end(&r);
+
+        begin(&r); /* without */
+        assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+        fetch(&r, "/ok", (HttpSpec){ 0 });
+        assert_int_equal(r.outcome, HTTP_OK);
+        end(&r);
+        assert_int_equal(unsetenv("http_proxy"), 0);
+}
+
+static void test_renaming_keeps_the_address(void **state)
+{
+        static const struct {
+                const char *url, *name, *renamed, *connect_to, *header;
+        } cases[] = {
+                { "https://10.0.0.1", "api.x", "https://api.x:443", "::10.0.0.1:443", "Host: 10.0.0.1:443" },
+                { "http://h:8080/p", "n", "http://n:8080/p", "::h:8080", "Host: h:8080" },
+                { "https://[fd00::1]:6443/p", "n", "https://n:6443/p", "::[fd00::1]:6443", "Host: [fd00::1]:6443" },
+                { "https://h:6443/p", "10.9.8.7", "https://10.9.8.7:6443/p", "::h:6443", "Host: h:6443" },
+                { "https://h:6443/a%20b?c=%2F&d", "n", "https://n:6443/a%20b?c=%2F&d", "::h:6443", "Host: h:6443" },
+        };
+        char *url = NULL, *connect_to = NULL, *header = NULL;
+        HttpPeer peer = { .server_name = (char *) "n" };
+        Run r = { .done = 0 };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                peer.server_name = (char *) cases[i].name;
+                assert_int_equal(http_peer_rename(&peer, cases[i].url, &url, &connect_to, &header), 0);
+                assert_non_null(startswith(url, cases[i].renamed));
+                assert_string_equal(connect_to, cases[i].connect_to);
+                assert_string_equal(header, cases[i].header);
+                free(url);
+                free(connect_to);
+                free(header);
+        }
+        assert_int_equal(http_peer_rename(&peer, "https://[::1", &url, &connect_to, &header), -EINVAL);
+        assert_int_equal(http_peer_rename(&peer, "", &url, &connect_to, &header), -EINVAL);
+
+        /* And so it arrives. */
+        peer = (HttpPeer){ .server_name = (char *) "kubernetes.invalid", .no_proxy = true };
+        header = str_printf("\r\nHost: 127.0.0.1:%u\r\n", server.port);
+        assert_int_equal(sd_event_new(&r.event), 0);
+        assert_int_equal(http_client_new(r.event, &peer, &r.client), 0);
+        fetch(&r, "/echo", (HttpSpec){ 0 });
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_non_null(strstr(buf_str(http_request_body(r.request)), header));
+        free(header);
+        end(&r);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -477,6 +1144,26 @@ int main(void)
                 cmocka_unit_test(test_many_run_side_by_side_and_one_that_hangs_holds_up_none),
                 cmocka_unit_test(test_waiting_costs_no_cpu_time),
                 cmocka_unit_test(test_another_server_name_leaves_connection_and_host_header),
+                cmocka_unit_test(test_the_maximum_is_exact),
+                cmocka_unit_test(test_a_stream_has_no_maximum_but_its_errors_have),
+                cmocka_unit_test(test_a_request_is_sent_as_told),
+                cmocka_unit_test(test_headers_are_read_whatever_they_look_like),
+                cmocka_unit_test(test_what_is_not_http_is_no_answer),
+                cmocka_unit_test(test_answers_that_are_unusual_but_right),
+                cmocka_unit_test(test_a_silent_stream_is_told_to_be_open),
+                cmocka_unit_test(test_other_schemes_are_refused),
+                cmocka_unit_test(test_a_kept_connection_may_have_been_closed),
+                cmocka_unit_test(test_the_server_hears_of_a_cancellation),
+                cmocka_unit_test(test_a_request_may_be_freed_at_any_time),
+                cmocka_unit_test(test_done_may_free_its_own_request_and_start_another),
+                cmocka_unit_test(test_done_may_free_all_others),
+                cmocka_unit_test(test_a_stream_that_was_given_up_leaves_no_connection),
+                cmocka_unit_test(test_a_timeout_breaks_all_of_the_client),
+                cmocka_unit_test(test_no_timeout_comes_after_the_answer),
+                cmocka_unit_test(test_a_hundred_run_side_by_side_and_break_together),
+                cmocka_unit_test(test_waiting_does_not_turn_the_loop),
+                cmocka_unit_test(test_proxies_are_the_environments_unless_refused),
+                cmocka_unit_test(test_renaming_keeps_the_address),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -461,7 +461,7 @@ typedef struct Outage {
 typedef struct Scenario {
         usec_t interval, length, step;
         uint64_t seed;
-        unsigned trouble; /* one disturbance in so many steps */
+        unsigned trouble; /* one disturbance in so many steps; 0: none */
         Outage aws[4], api[2];
         usec_t restarts[4], suspend_at;
         Outage fight; /* somebody undoes what is written to namespace 0 */
@@ -886,7 +886,7 @@ static void step(World *w)
                     w->now - w->start < c->restarts[i] + c->step)
                         restart(w);
         if (!down) {
-                if (chance(w, c->trouble))
+                if (c->trouble > 0 && chance(w, c->trouble))
                         disturb(w, &w->spaces[rnd(w) % N_NAMESPACES]);
                 run_fight(w);
         }
@@ -942,7 +942,8 @@ static void simulate(const Scenario *c)
         assert_true(w->heals <= w->disturbances + w->fights);
         assert_true(w->fights <= (c->fight.to - c->fight.from) / M + 10);
         assert_true(w->attempts <= 2 * w->writes + w->refusals + 1000);
-        assert_true(w->writes > N_NAMESPACES);
+        if (c->trouble == 0) /* one write a namespace and token, no more and no less */
+                assert_int_equal(w->writes, w->creations * w->serial);
         token_unref(w->token);
         free(w);
 }
@@ -964,10 +965,10 @@ static void test_week(void **state)
                 simulate(&c);
 }
 
-/* The same with next to no trouble: what is left is renewals, one each half of a token's life. */
+/* The same without trouble: what is left is renewals, one each half of a token's life. */
 static void test_quiet_week(void **state)
 {
-        Scenario c = { .length = 7 * 24 * H, .step = 10 * S, .seed = 42, .trouble = 1000000000 };
+        Scenario c = { .length = 7 * 24 * H, .step = 10 * S, .seed = 42 };
 
         simulate(&c);
 }
