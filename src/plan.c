@@ -146,8 +146,10 @@ PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, 
                 t->verdict = MATCH_TERMINATING; /* a watch event will say how it went on */
                 return PLAN_SCOPE_TARGET;
         }
-        if (outcome == HTTP_CONFLICT && status->field_manager_conflict && !t->secret.ours) {
-                t->secret.exists = true; /* a stranger's, which the watch may have yet to show */
+        /* Only an apply without force is answered so. Somebody else's came between plan and write, which the
+         * watch may have yet to show; or one with eatr's label, which the next plan takes over. */
+        if (outcome == HTTP_CONFLICT && status->field_manager_conflict) {
+                t->secret.exists = true;
                 return PLAN_SCOPE_TARGET;
         }
         if (status->immutable && t->secret.exists) {

@@ -264,8 +264,7 @@ static const struct {
         { "a stranger's", .status = { .code = 409, .reason = "Conflict", .field_manager_conflict = true }, .foreign = true },
         { "a stranger's in eatr's place", { .had_secret = true },
           { .code = 409, .reason = "Conflict", .field_manager_conflict = true }, .foreign = true },
-        { "409 although it is eatr's", { EDITED }, { .code = 409, .reason = "Conflict", .field_manager_conflict = true },
-          .delay = S },
+        { "one with eatr's label", { EDITED }, { .code = 409, .reason = "Conflict", .field_manager_conflict = true } },
         { "409, another", .status = { .code = 409, .reason = "Conflict" }, .delay = S },
         { "immutable", { EDITED }, { .code = 422, .reason = "Invalid", .immutable = true }, .refused = true },
         { "immutable, not seen yet", .status = { .code = 422, .reason = "Invalid", .immutable = true }, .delay = 30 * S },
@@ -304,6 +303,8 @@ static void test_failures(void **state)
                         assert_int_equal(p.reason, PLAN_FOREIGN);
                 else if (failures[i].refused)
                         assert_int_equal(p.reason, PLAN_REFUSED);
+                else if (failures[i].delay == 0)
+                        assert_true(p.action == PLAN_APPLY && p.force);
                 else
                         assert_int_equal(p.reason, PLAN_BACKOFF);
         }
