@@ -92,24 +92,42 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
         return respond(connection, (unsigned) status, route->content_type, &body);
 }
 
+static unsigned count_connections(const Httpd *h)
+{
+        const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+        return info ? info->num_connections : 0;
+}
+
+static void arm_timer_for(Httpd *h, usec_t delay)
+{
+        (void) sd_event_source_set_time_relative(h->timer, delay);
+        (void) sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
+}
+
 /* MHD_get_timeout() speaks of relative milliseconds, or of no timeout at all. */
 static void arm_timer(Httpd *h)
 {
         MHD_UNSIGNED_LONG_LONG ms;
 
-        if (MHD_get_timeout(h->daemon, &ms) == MHD_YES) {
-                (void) sd_event_source_set_time_relative(h->timer, (usec_t) ms * USEC_PER_MSEC);
-                (void) sd_event_source_set_enabled(h->timer, SD_EVENT_ONESHOT);
-        } else
+        if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
+                arm_timer_for(h, (usec_t) ms * USEC_PER_MSEC);
+        else
                 (void) sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
 }
 
 static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
         Httpd *h = userdata;
+        unsigned before = count_connections(h);
 
         (void) MHD_run(h->daemon);
-        arm_timer(h);
+        /* At its limit MHD does not listen, and it looks whether it may again when it is run; nothing else
+         * would wake it after the last connection. */
+        if (count_connections(h) < before)
+                arm_timer_for(h, 0);
+        else
+                arm_timer(h);
         return 0;
 }
 
