@@ -94,7 +94,8 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 
 static unsigned count_connections(const Httpd *h)
 {
-        const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+        const union MHD_DaemonInfo *info =
+                MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
 
         return info ? info->num_connections : 0;
 }
