@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import subprocess
+import time
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -122,6 +123,7 @@ class Audit:
     def __init__(self, cluster: ControlPlane) -> None:
         self.cluster = cluster
         self.since = cluster.audit_position()
+        self.made = time.time()  # what was answered before may be logged after
 
     def writes(self, prefix: str = "", agent: str = "eatr/") -> list[Write]:
         """Those of a client in namespaces whose names begin so, by the time that they were done."""
@@ -130,7 +132,7 @@ class Audit:
             mine = str(event.get("userAgent", "")).startswith(agent) and event["verb"] != "list"
             return mine and _namespace_of(event).startswith(prefix)
 
-        return [
+        writes = [
             Write(
                 event["verb"],
                 event["objectRef"]["resource"],
@@ -141,6 +143,7 @@ class Audit:
             )
             for event in self.cluster.audit_events(chosen, self.since)
         ]
+        return [write for write in writes if write.begun >= self.made]
 
     def wait(self, count: int, prefix: str = "", agent: str = "eatr/", timeout: float = 10) -> list[Write]:
         """Waits for so many of them, as the server logs a request only after its answer."""
