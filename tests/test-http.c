@@ -5,6 +5,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <microhttpd.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -32,19 +36,24 @@ static struct {
 static const struct {
         const char *path, *answer;
 } answers[] = {
-        { "/ok", "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 19:19:27 GMT\r\nContent-Length: 5\r\n\r\nhello" },
+        { "/ok",
+          "HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 19:19:27 GMT\r\nContent-Length: 5\r\n\r\nhello" },
         { "/baddate", "HTTP/1.1 200 OK\r\nDate: yesterday\r\nContent-Length: 0\r\n\r\n" },
         { "/429", "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nwait" },
-        { "/429date", "HTTP/1.1 429 Slow\r\nRetry-After: Mon, 23 Nov 2026 19:19:27 GMT\r\nContent-Length: 0\r\n\r\n" },
+        { "/429date",
+          "HTTP/1.1 429 Slow\r\nRetry-After: Mon, 23 Nov 2026 19:19:27 GMT\r\nContent-Length: 0\r\n\r\n" },
         { "/503", "HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n" },
         { "/404", "HTTP/1.1 404 None\r\nContent-Length: 4\r\n\r\nnone" },
         { "/302", "HTTP/1.1 302 There\r\nLocation: /ok\r\nContent-Length: 0\r\n\r\n" },
         { "/204", "HTTP/1.1 204 Nothing\r\n\r\n" },
         { "/short", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\nConnection: close\r\n\r\nhello" },
         { "/close", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
-        { "/chunks", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n" },
-        { "/trailer", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nX-After: 1\r\n\r\n" },
-        { "/early", "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
+        { "/chunks",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n" },
+        { "/trailer",
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\nX-After: 1\r\n\r\n" },
+        { "/early",
+          "HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" },
         { "/open", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n" },
         { "/hang", "" },
         { "http://nowhere.invalid/", "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nproxied" },
@@ -52,9 +61,9 @@ static const struct {
 
 /* 100000 times an "a". */
 static const unsigned char gzip[] = {
-        0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x31, 0x01, 0x00, 0x00, 0x00, 0xc2,
-        0xa0, 0xac, 0xeb, 0x5f, 0xc2, 0x1a, 0x1e, 0x40, 0x01, [123] = 0xaf, 0x06, 0x87, 0xfa, 0xe2, 0x1b, 0xa0,
-        0x86, 0x01, 0x00,
+        0x1f, 0x8b,         0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x31,
+        0x01, 0x00,         0x00, 0x00, 0xc2, 0xa0, 0xac, 0xeb, 0x5f, 0xc2, 0x1a, 0x1e, 0x40,
+        0x01, [123] = 0xaf, 0x06, 0x87, 0xfa, 0xe2, 0x1b, 0xa0, 0x86, 0x01, 0x00,
 };
 
 static void put(int fd, const void *p, size_t n)
@@ -140,7 +149,8 @@ static bool answer(int fd, const char *path, const char *request, size_t request
                 put_head(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", request_size);
                 put(fd, request, request_size);
         } else if (streq(path, "/gzip")) {
-                put_head(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n", sizeof(gzip));
+                put_head(fd, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+                         sizeof(gzip));
                 put(fd, gzip, sizeof(gzip));
         } else if (streq(path, "/raw")) {
                 put(fd, raw, strlen(raw));
@@ -155,7 +165,8 @@ static void *serve_connection(void *userdata)
         char request[8192], path[64];
         size_t n;
 
-        while ((n = read_request(fd, request, sizeof(request))) > 0 && sscanf(request, "%*s %63s", path) == 1) {
+        while ((n = read_request(fd, request, sizeof(request))) > 0 &&
+               sscanf(request, "%*s %63s", path) == 1) {
                 atomic_fetch_add(&server.requests, 1);
                 if (!answer(fd, path, request, n))
                         break;
@@ -183,9 +194,10 @@ static int set_up(void **state)
         struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t size = sizeof(in);
 
-        static const char *const variables[] = { "http_proxy", "HTTP_PROXY", "https_proxy",   "HTTPS_PROXY",
-                                                 "all_proxy",  "ALL_PROXY",  "no_proxy",      "NO_PROXY",
-                                                 "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE" };
+        static const char *const variables[] = { "http_proxy",    "HTTP_PROXY",    "https_proxy",
+                                                 "HTTPS_PROXY",   "all_proxy",     "ALL_PROXY",
+                                                 "no_proxy",      "NO_PROXY",      "SSL_CERT_DIR",
+                                                 "SSL_CERT_FILE", "CURL_CA_BUNDLE" };
 
         for (size_t i = 0; i < ELEMENTSOF(variables); i++)
                 (void) unsetenv(variables[i]);
@@ -299,13 +311,27 @@ static void test_every_status_has_its_outcome(void **state)
                 bool retry_after;
                 HttpOutcome outcome;
         } cases[] = {
-                { 200, false, HTTP_OK },           { 201, false, HTTP_OK },        { 204, true, HTTP_OK },
-                { 0, false, HTTP_RETRY },          { 301, false, HTTP_REJECTED },  { 400, false, HTTP_REJECTED },
-                { 401, false, HTTP_UNAUTHORIZED }, { 403, false, HTTP_FORBIDDEN }, { 404, false, HTTP_NOT_FOUND },
-                { 408, false, HTTP_RETRY },        { 409, false, HTTP_CONFLICT },  { 410, false, HTTP_GONE },
-                { 415, false, HTTP_REJECTED },     { 422, false, HTTP_REJECTED },  { 429, false, HTTP_THROTTLED },
-                { 429, true, HTTP_THROTTLED },     { 500, false, HTTP_RETRY },     { 502, false, HTTP_RETRY },
-                { 503, false, HTTP_RETRY },        { 503, true, HTTP_THROTTLED },  { 504, true, HTTP_RETRY },
+                { 200, false, HTTP_OK },
+                { 201, false, HTTP_OK },
+                { 204, true, HTTP_OK },
+                { 0, false, HTTP_RETRY },
+                { 301, false, HTTP_REJECTED },
+                { 400, false, HTTP_REJECTED },
+                { 401, false, HTTP_UNAUTHORIZED },
+                { 403, false, HTTP_FORBIDDEN },
+                { 404, false, HTTP_NOT_FOUND },
+                { 408, false, HTTP_RETRY },
+                { 409, false, HTTP_CONFLICT },
+                { 410, false, HTTP_GONE },
+                { 415, false, HTTP_REJECTED },
+                { 422, false, HTTP_REJECTED },
+                { 429, false, HTTP_THROTTLED },
+                { 429, true, HTTP_THROTTLED },
+                { 500, false, HTTP_RETRY },
+                { 502, false, HTTP_RETRY },
+                { 503, false, HTTP_RETRY },
+                { 503, true, HTTP_THROTTLED },
+                { 504, true, HTTP_RETRY },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
@@ -509,7 +535,9 @@ static void test_a_broken_client_ends_what_runs_on_it(void **state)
 
 static void test_nobody_there_is_no_answer(void **state)
 {
-        HttpSpec spec = { .method = "GET", .url = "http://127.0.0.1:1/", .response_max = 10, .timeout = USEC_PER_SEC };
+        HttpSpec spec = {
+                .method = "GET", .url = "http://127.0.0.1:1/", .response_max = 10, .timeout = USEC_PER_SEC
+        };
         Run r;
 
         begin(&r);
@@ -566,7 +594,8 @@ static void test_another_server_name_leaves_connection_and_host_header(void **st
         _cleanup_free_ char *url = NULL, *connect_to = NULL, *header = NULL;
 
         assert_int_equal(
-                http_peer_rename(&peer, "https://10.0.0.1:6443/prefix/api?x=1", &url, &connect_to, &header), 0);
+                http_peer_rename(&peer, "https://10.0.0.1:6443/prefix/api?x=1", &url, &connect_to, &header),
+                0);
         assert_string_equal(url, "https://kubernetes.default:6443/prefix/api?x=1");
         assert_string_equal(connect_to, "::10.0.0.1:6443");
         assert_string_equal(header, "Host: 10.0.0.1:6443");
@@ -606,17 +635,22 @@ static void test_the_maximum_is_exact(void **state)
                 bool compressed;
                 HttpOutcome outcome;
         } cases[] = {
-                { "/size/3000", 3000, false, HTTP_OK },       { "/size/3000", 2999, false, HTTP_RETRY },
-                { "/chunked/3000", 3000, false, HTTP_OK },    { "/chunked/3000", 2999, false, HTTP_RETRY },
-                { "/chunked/9000000", 9, false, HTTP_RETRY }, { "/size/9000000", 9000000, false, HTTP_OK },
+                { "/size/3000", 3000, false, HTTP_OK },
+                { "/size/3000", 2999, false, HTTP_RETRY },
+                { "/chunked/3000", 3000, false, HTTP_OK },
+                { "/chunked/3000", 2999, false, HTTP_RETRY },
+                { "/chunked/9000000", 9, false, HTTP_RETRY },
+                { "/size/9000000", 9000000, false, HTTP_OK },
                 { "/gzip", 133, false, HTTP_OK }, /* a few bytes that become many count as many */
-                { "/gzip", 100000, true, HTTP_OK },           { "/gzip", 99999, true, HTTP_RETRY },
+                { "/gzip", 100000, true, HTTP_OK },
+                { "/gzip", 99999, true, HTTP_RETRY },
         };
         Run r;
 
         begin(&r);
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                again(&r, cases[i].path, (HttpSpec){ .response_max = cases[i].max, .compressed = cases[i].compressed });
+                again(&r, cases[i].path,
+                      (HttpSpec){ .response_max = cases[i].max, .compressed = cases[i].compressed });
                 assert_int_equal(r.outcome, cases[i].outcome);
                 assert_true(http_request_body(r.request)->size <= cases[i].max);
                 if (r.outcome == HTTP_OK)
@@ -645,7 +679,8 @@ static void test_a_stream_has_no_maximum_but_its_errors_have(void **state)
 
 static void test_a_request_is_sent_as_told(void **state)
 {
-        const char *headers[] = { "X-One: 1", "Authorization: Bearer abc", "Content-Type: application/x", NULL };
+        const char *headers[] = { "X-One: 1", "Authorization: Bearer abc", "Content-Type: application/x",
+                                  NULL };
         char body[2000];
         const char *sent;
         Run r;
@@ -666,7 +701,11 @@ static void test_a_request_is_sent_as_told(void **state)
         for (size_t i = 0; i < sizeof(body); i++)
                 body[i] = (char) i;
         start(&r, "/echo",
-              (HttpSpec){ .method = "PATCH", .headers = headers, .body = body, .body_size = sizeof(body), .response_max = 9999 });
+              (HttpSpec){ .method = "PATCH",
+                          .headers = headers,
+                          .body = body,
+                          .body_size = sizeof(body),
+                          .response_max = 9999 });
         headers[0] = headers[1] = NULL;
         memset(body, 'z', sizeof(body));
         turn(&r, 10 * USEC_PER_SEC);
@@ -715,7 +754,8 @@ static void test_headers_are_read_whatever_they_look_like(void **state)
                 { "X-Retry-After: 5\r\nRetry-After-X: 5\r\nRetry: 5\r\n", 0, 0, HTTP_RETRY },
                 { "date: " DATE "  \r\n", 0, UINT64_C(1795461567), HTTP_RETRY },
                 { "Date:" DATE "\r\nRetry-After: 9\r\n", 9, UINT64_C(1795461567), HTTP_THROTTLED },
-                { "Date: " DATE " and a lot more that does not belong there, which goes on and on\r\n", 0, 0, HTTP_RETRY },
+                { "Date: " DATE " and a lot more that does not belong there, which goes on and on\r\n", 0, 0,
+                  HTTP_RETRY },
                 { "Date: 2026-11-23T19:19:27Z\r\n", 0, 0, HTTP_RETRY },
                 { "Date:\r\n", 0, 0, HTTP_RETRY },
                 { "Dates: " DATE "\r\nUpDate: " DATE "\r\nX: Date: " DATE "\r\n", 0, 0, HTTP_RETRY },
@@ -819,13 +859,17 @@ static void test_a_silent_stream_is_told_to_be_open(void **state)
 
 static void test_other_schemes_are_refused(void **state)
 {
-        static const char *const urls[] = { "file:///etc/passwd", "ftp://127.0.0.1:1/", "http://", "", "nonsense://x/",
-                                            "http://127.0.0.1:99999/", "http://[::1/" };
+        static const char *const urls[] = {
+                "file:///etc/passwd", "ftp://127.0.0.1:1/",      "http://",     "",
+                "nonsense://x/",      "http://127.0.0.1:99999/", "http://[::1/"
+        };
         Run r;
 
         begin(&r);
         for (size_t i = 0; i < ELEMENTSOF(urls); i++) {
-                HttpSpec spec = { .method = "GET", .url = urls[i], .response_max = 10000, .timeout = USEC_PER_SEC };
+                HttpSpec spec = {
+                        .method = "GET", .url = urls[i], .response_max = 10000, .timeout = USEC_PER_SEC
+                };
 
                 r.done = 0;
                 assert_int_equal(http_request_start(r.client, &spec, on_done, &r, &r.request), 0);
@@ -894,7 +938,8 @@ static void test_a_request_may_be_freed_at_any_time(void **state)
                 for (unsigned kind = 0; kind < 3; kind++) {
                         static const char *const paths[] = { "/ok", "/chunked/100000", "/hang" };
 
-                        start(&r, paths[kind], (HttpSpec){ .on_data = on_data, .timeout = 5 * USEC_PER_MSEC });
+                        start(&r, paths[kind],
+                              (HttpSpec){ .on_data = on_data, .timeout = 5 * USEC_PER_MSEC });
                         for (unsigned i = 0; i < turns && r.done == 0; i++)
                                 assert_true(sd_event_run(r.event, USEC_PER_MSEC) >= 0);
                         assert_true(r.done <= 1);
@@ -980,6 +1025,7 @@ static void test_a_stream_that_was_given_up_leaves_no_connection(void **state)
         fetch(&r, "/open", (HttpSpec){ .on_data = on_data });
         assert_int_equal(r.outcome, HTTP_RETRY);
         assert_int_equal(r.pieces, 1);
+        assert_true(http_request_duration(r.request) < 5 * USEC_PER_SEC); /* and not the timeout */
         r.data_result = 0;
         again(&r, "/ok", (HttpSpec){ 0 });
         assert_int_equal(r.outcome, HTTP_OK);
@@ -1088,7 +1134,10 @@ static void test_waiting_does_not_turn_the_loop(void **state)
 static void test_proxies_are_the_environments_unless_refused(void **state)
 {
         _cleanup_free_ char *proxy = str_printf("http://127.0.0.1:%u", server.port);
-        HttpSpec spec = { .method = "GET", .url = "http://nowhere.invalid/", .response_max = 10, .timeout = 20 * USEC_PER_SEC };
+        HttpSpec spec = { .method = "GET",
+                          .url = "http://nowhere.invalid/",
+                          .response_max = 10,
+                          .timeout = 20 * USEC_PER_SEC };
         const HttpPeer peer = { .no_proxy = false };
         Run r = { .done = 0 };
 
@@ -1116,9 +1165,11 @@ static void test_renaming_keeps_the_address(void **state)
         } cases[] = {
                 { "https://10.0.0.1", "api.x", "https://api.x:443", "::10.0.0.1:443", "Host: 10.0.0.1:443" },
                 { "http://h:8080/p", "n", "http://n:8080/p", "::h:8080", "Host: h:8080" },
-                { "https://[fd00::1]:6443/p", "n", "https://n:6443/p", "::[fd00::1]:6443", "Host: [fd00::1]:6443" },
+                { "https://[fd00::1]:6443/p", "n", "https://n:6443/p", "::[fd00::1]:6443",
+                  "Host: [fd00::1]:6443" },
                 { "https://h:6443/p", "10.9.8.7", "https://10.9.8.7:6443/p", "::h:6443", "Host: h:6443" },
-                { "https://h:6443/a%20b?c=%2F&d", "n", "https://n:6443/a%20b?c=%2F&d", "::h:6443", "Host: h:6443" },
+                { "https://h:6443/a%20b?c=%2F&d", "n", "https://n:6443/a%20b?c=%2F&d", "::h:6443",
+                  "Host: h:6443" },
         };
         char *url = NULL, *connect_to = NULL, *header = NULL;
         HttpPeer peer = { .server_name = (char *) "n" };
@@ -1147,6 +1198,148 @@ static void test_renaming_keeps_the_address(void **state)
         assert_non_null(strstr(buf_str(http_request_body(r.request)), header));
         free(header);
         end(&r);
+}
+
+/* --- TLS ------------------------------------------------------------------------------------------- */
+
+#define TLS_NAME "api.kubernetes.invalid"
+
+typedef struct Identity {
+        char *certificate, *key; /* PEM; the certificate signs itself */
+} Identity;
+
+static char *bio_text(BIO *bio)
+{
+        char *data, *text;
+        long n = BIO_get_mem_data(bio, &data);
+
+        assert_true(n > 0);
+        text = strndup(data, (size_t) n);
+        BIO_free(bio);
+        assert_non_null(text);
+        return text;
+}
+
+static void add_extension(X509 *x, int nid, const char *value)
+{
+        X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+        assert_non_null(e);
+        assert_int_equal(X509_add_ext(x, e, -1), 1);
+        X509_EXTENSION_free(e);
+}
+
+static Identity make_identity(const char *alternative_name)
+{
+        EVP_PKEY *key = EVP_EC_gen("P-256");
+        BIO *certificate_text = BIO_new(BIO_s_mem()), *key_text = BIO_new(BIO_s_mem());
+        X509 *x = X509_new();
+
+        assert_true(key && x && certificate_text && key_text);
+        assert_int_equal(X509_set_version(x, 2), 1);
+        assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), 1), 1);
+        assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), -3600));
+        assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), 3600));
+        assert_int_equal(X509_set_pubkey(x, key), 1);
+        assert_int_equal(X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+                                                    (const unsigned char *) "eatr test", -1, -1, 0),
+                         1);
+        assert_int_equal(X509_set_issuer_name(x, X509_get_subject_name(x)), 1);
+        add_extension(x, NID_basic_constraints, "critical,CA:TRUE");
+        add_extension(x, NID_subject_alt_name, alternative_name);
+        assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+        assert_int_equal(PEM_write_bio_X509(certificate_text, x), 1);
+        assert_int_equal(PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL), 1);
+        X509_free(x);
+        EVP_PKEY_free(key);
+        return (Identity){ .certificate = bio_text(certificate_text), .key = bio_text(key_text) };
+}
+
+static void identity_done(Identity *i)
+{
+        free(i->certificate);
+        free(i->key);
+}
+
+/* Says which host was asked for. */
+static enum MHD_Result on_tls_request(void *userdata, struct MHD_Connection *connection, const char *url,
+                                      const char *method, const char *version, const char *upload,
+                                      size_t *upload_size, void **data)
+{
+        const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+        struct MHD_Response *response;
+        enum MHD_Result result;
+
+        if (!host)
+                return MHD_NO;
+        response = MHD_create_response_from_buffer(strlen(host), (char *) host, MHD_RESPMEM_MUST_COPY);
+        result = MHD_queue_response(connection, 200, response);
+        MHD_destroy_response(response);
+        return result;
+}
+
+static void check_tls(uint16_t port, HttpPeer peer, bool good)
+{
+        _cleanup_free_ char *url = str_printf("https://127.0.0.1:%u/", port);
+        _cleanup_free_ char *host = str_printf("127.0.0.1:%u", port);
+        HttpSpec spec = { .method = "GET", .url = url, .response_max = 100, .timeout = 20 * USEC_PER_SEC };
+        Run r = { .done = 0 };
+
+        peer.no_proxy = true;
+        assert_int_equal(sd_event_new(&r.event), 0);
+        assert_int_equal(http_client_new(r.event, &peer, &r.client), 0);
+        assert_int_equal(http_request_start(r.client, &spec, on_done, &r, &r.request), 0);
+        turn(&r, 20 * USEC_PER_SEC);
+        assert_int_equal(r.done, 1);
+        assert_int_equal(r.outcome, good ? HTTP_OK : HTTP_RETRY);
+        assert_string_equal(buf_str(http_request_body(r.request)), good ? host : "");
+        assert_int_equal(!*http_request_error(r.request), good);
+        end(&r);
+}
+
+static void test_only_the_right_peer_is_trusted(void **state)
+{
+        char path[] = "/tmp/eatr-test-ca-XXXXXX", *name = (char *) TLS_NAME, *none = (char *) "/nonexistent";
+        Identity good, stranger;
+        struct MHD_Daemon *d;
+        uint16_t port;
+        int fd;
+
+        if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+                skip();
+        good = make_identity("DNS:" TLS_NAME);
+        stranger = make_identity("DNS:" TLS_NAME);
+        d = MHD_start_daemon(MHD_USE_TLS | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, on_tls_request,
+                             NULL, MHD_OPTION_HTTPS_MEM_CERT, good.certificate, MHD_OPTION_HTTPS_MEM_KEY,
+                             good.key, MHD_OPTION_END);
+        assert_non_null(d);
+        port = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port;
+        fd = mkstemp(path);
+        assert_return_code(fd, errno);
+        assert_int_equal(write(fd, good.certificate, strlen(good.certificate)), strlen(good.certificate));
+        (void) close(fd);
+
+        check_tls(port, (HttpPeer){ .ca = good.certificate, .server_name = name }, true);
+        check_tls(port, (HttpPeer){ .ca_file = path, .server_name = name }, true);
+        check_tls(port, (HttpPeer){ .ca = good.certificate, .ca_file = none, .server_name = name }, true);
+        check_tls(port, (HttpPeer){ .insecure = true }, true);
+        check_tls(port, (HttpPeer){ .insecure = true, .ca = stranger.certificate }, true);
+        check_tls(port, (HttpPeer){ .insecure = true, .server_name = (char *) "x.invalid" }, true);
+
+        /* The system's roots, another root, another name, no root at all. */
+        check_tls(port, (HttpPeer){ .server_name = name }, false);
+        check_tls(port, (HttpPeer){ .ca = stranger.certificate, .server_name = name }, false);
+        check_tls(port, (HttpPeer){ .ca = stranger.certificate, .ca_file = path, .server_name = name },
+                  false);
+        check_tls(port, (HttpPeer){ .ca = good.certificate }, false);
+        check_tls(port, (HttpPeer){ .ca = good.certificate, .server_name = (char *) "x." TLS_NAME }, false);
+        check_tls(port, (HttpPeer){ .ca = (char *) "not PEM", .server_name = name }, false);
+        check_tls(port, (HttpPeer){ .ca_file = none, .server_name = name }, false);
+
+        MHD_stop_daemon(d);
+        (void) unlink(path);
+        identity_done(&good);
+        identity_done(&stranger);
 }
 
 int main(void)
@@ -1188,6 +1381,7 @@ int main(void)
                 cmocka_unit_test(test_waiting_does_not_turn_the_loop),
                 cmocka_unit_test(test_proxies_are_the_environments_unless_refused),
                 cmocka_unit_test(test_renaming_keeps_the_address),
+                cmocka_unit_test(test_only_the_right_peer_is_trusted),
         };
 
         return cmocka_run_group_tests(tests, set_up, tear_down);
