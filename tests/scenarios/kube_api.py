@@ -35,7 +35,7 @@ APPLY_KEYS = {"apiVersion", "kind", "metadata", "type", "data"}
 APPLY_META = {"name", "namespace", "labels", "annotations", "uid", "resourceVersion", "creationTimestamp"}
 
 
-@dataclass
+@dataclass(eq=False)
 class Watch:
     """A watch that is open."""
 
@@ -88,15 +88,25 @@ class KubeApi(Double):
 
     def stop(self) -> None:
         """Ends the watches at once, then stops as every double does."""
-        self.drop_watches(cut=True)
+        self._end_watches("cut")
         super().stop()
 
     def drop_watches(self, *, cut: bool = False) -> None:
-        """Ends every open watch, cleanly or (cut) in the middle of the stream."""
+        """Ends every open watch, cleanly or (cut) in the middle of the stream, and waits until they are gone.
+
+        By then the client may have begun others.
+        """
+        with self.store.changed:
+            ended = self._end_watches("cut" if cut else "eof")
+            if not self.store.changed.wait_for(lambda: ended.isdisjoint(self.watches), 5):
+                raise AssertionError("watches that were dropped don't end")
+
+    def _end_watches(self, how: str) -> set[Watch]:
         with self.store.changed:
             for watch in self.watches:
-                watch.end = "cut" if cut else "eof"
+                watch.end = how
             self.store.changed.notify_all()
+            return set(self.watches)
 
     def _route(self, handler: Handler) -> None:
         record = handler.record

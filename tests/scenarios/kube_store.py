@@ -130,10 +130,9 @@ class Store:
             return new
 
     def compact(self) -> None:
-        """Forgets the history: a watch from any version before this one is told 410."""
+        """A watch from any version before this one is told 410; those that are open miss nothing."""
         with self.changed:
             self.compacted = self.rv
-            self.history.clear()
 
     def rewind(self, by: int) -> None:
         """Takes the version back without telling the watches, as a restored etcd does."""

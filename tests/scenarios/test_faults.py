@@ -1,9 +1,11 @@
-"""Servers that fail: eatr loses nothing, says what is wrong, asks with measure, and goes on when they are back."""
+"""Servers that fail: eatr loses nothing, says what is wrong, asks with measure, and goes on by itself."""
 
 from __future__ import annotations
 
+import random
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,7 +104,8 @@ def test_a_wrong_clock_is_corrected_by_awss(hours: int, ecr: Ecr, api: ApiServer
     assert ecr.calls[1].time - ecr.calls[0].time < 0.5
     side = "behind" if hours > 0 else "ahead of"
     clock = [line for line in one.log if "clock" in line]
-    assert len(clock) == 1 and re.search(f"warning: This host's clock is (2h|1h 59min.*) {side} AWS's", clock[0])
+    assert len(clock) == 1
+    assert re.search(f"warning: This host's clock is (2h|1h 59min.*) {side} AWS's", clock[0])
     assert one.metrics()["eatr_clock_skew_seconds"] == pytest.approx(hours * 3600, abs=2)
     wait_fresh(ecr, api)
 
@@ -231,7 +234,7 @@ def test_retry_after_is_obeyed_by_all_writes(ecr: Ecr, api: ApiServer, eatr: Mak
         api.add_namespace(f"team-{i}")
     api.inject(faults.too_many_requests(2), method="PATCH", count=1)
     one = eatr({"renewal": {"max_in_flight": 1}}).start()
-    line = one.wait_log("warning: The API server takes no writes: .*429: Too many requests.*trying again in [23]")
+    line = one.wait_log("warning: .* takes no writes: .*429: Too many requests.*trying again in [23]")
     wait_fresh(ecr, api)
     first, second = writes(api)[:2]
     assert 2 <= second.time - first.time < 3.5 and len(writes(api)) == 11
@@ -326,7 +329,6 @@ def test_a_watch_that_ends_goes_on_from_where_it_was(
     one.wait_ready()
     for i in range(3):
         api.drop_watches(cut=cut)
-        wait_for(lambda: not api.watches)
         api.add_namespace(f"team-{i}")
         api.delete_secret("default")
         wait_fresh(ecr, api, timeout=4)
@@ -471,7 +473,7 @@ def test_a_write_that_hangs_holds_up_nobody_and_is_given_up_after_45_seconds(
 def test_a_connection_that_died_unseen_is_noticed_by_asking(
     ecr: Ecr, api: ApiServer, eatr: MakeEatr
 ) -> None:
-    """Watches that say nothing any more, as behind a proxy that lost its server: a probe after 30 s of silence."""
+    """Watches that say nothing any more, as behind a proxy that lost its server; asked after 30 s."""
     api.inject(faults.watch_lines(end="hold"), watch=True, count=2)
     api.inject(faults.hang(), path="/livez", count=1)
     one = eatr().start()
@@ -512,6 +514,75 @@ def test_a_fight_over_a_secret_is_not_joined_for_long(ecr: Ecr, api: ApiServer, 
     times = [record.time for record in api.matching("PATCH", "/default/")]
     assert len(times) == 7 and 59 < times[6] - times[1] < 62
     assert len([line for line in one.log if "keeps changing" in line]) == 1
+
+
+@in_background
+def test_a_heal_that_fails_is_no_fight(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """Nobody meddles with a Secret only because the API server is away while it is to be written back."""
+    one = eatr().start()
+    one.wait_ready()
+    injection = api.inject(faults.unavailable(), method="PATCH", count=6)
+    api.delete_secret("default")
+    wait_for(lambda: injection.left == 0, 40)
+    wait_fresh(ecr, api, timeout=20)
+    assert not any("keeps changing" in line for line in one.log)
+
+
+# All of it ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_any_mixture_of_trouble_all_is_right(
+    seed: int, ecr: Ecr, api: ApiServer, eatr: MakeEatr
+) -> None:
+    """People and faults at random for some seconds; then every Secret is there, and no write too many."""
+
+    def forget() -> None:
+        api.drop_watches()
+        api.compact()
+
+    dice = random.Random(seed)
+    names = [f"team-{i}" for i in range(12)]
+    meddled: list[str] = []
+    troubles = [faults.unavailable(500), faults.unavailable(), faults.reset(), faults.too_many_requests(1)]
+    moves: list[Callable[[], None]] = [forget, api.bookmark, api.drop_watches, api.cut_connections]
+    troubles += [faults.html(), faults.truncated(), faults.slow(0.3), faults.half_line(), faults.gone()]
+
+    def calm(name: str) -> bool:
+        meddled.append(name)
+        return meddled.count(name) <= 2  # more would be a fight
+
+    def act() -> None:
+        name = dice.choice(names)
+        kind = dice.randrange(8)
+        there, has = name in api.namespaces(), api.secret(name) is not None
+        if kind < 3 and not there:
+            api.add_namespace(name)
+        elif kind == 3 and there:
+            api.remove_namespace(name)
+        elif kind == 4 and has and calm(name):
+            api.delete_secret(name)
+        elif kind == 5 and has and calm(name):
+            api.edit_secret(name, data={".dockerconfigjson": '{"auths":{}}'})
+        elif kind == 6:
+            api.inject(dice.choice(troubles), count=2)
+        elif kind == 7:
+            moves[dice.randrange(4)]()
+
+    one = eatr({"renewal": {"auth_token_renewal_interval": "1s"}}).start()
+    one.wait_ready()
+    for _ in range(120):
+        act()
+        pass_time(dice.choice([0.0, 0.01, 0.05]))
+    api.clear_faults()
+    tokens = len(ecr.tokens)
+    wait_for(lambda: len(ecr.tokens) > tokens)
+    ecr.fault = faults.throttled()
+    wait_fresh(ecr, api, timeout=40)
+    one.wait_metric('eatr_namespaces{state="fresh"}', len(api.namespaces()))
+    done = api.store.rv
+    pass_time(1)
+    assert api.store.rv == done
 
 
 # With measure -----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml  # type: ignore[import]
@@ -14,7 +15,7 @@ import yaml  # type: ignore[import]
 import faults
 from api_server import ApiServer, SecretView
 from conftest import MakeEatr, in_background, wait_fresh, writes
-from eatr import wait_for
+from eatr import Eatr, wait_for
 from ecr import Ecr
 
 DOCKER = "kubernetes.io/dockerconfigjson"
@@ -102,7 +103,7 @@ def test_a_deleted_secret_is_back_within_a_second(ecr: Ecr, api: ApiServer, eatr
     ids=["data", "label changed", "label removed", "annotation changed", "annotation removed"],
 )
 def test_an_edited_secret_is_put_right_within_a_second(
-    edit: dict[str, dict[str, str]], ecr: Ecr, api: ApiServer, eatr: MakeEatr
+    edit: dict[str, Any], ecr: Ecr, api: ApiServer, eatr: MakeEatr
 ) -> None:
     """In place, by one write."""
     one = eatr().start()
@@ -112,6 +113,8 @@ def test_an_edited_secret_is_put_right_within_a_second(
     assert secret(api, "default") != before
     wait_for(lambda: replace(secret(api, "default"), rv=before.rv) == before, 1, "put right")
     one.wait_log("namespace default: .*edited")
+    samples = one.wait_metric("eatr_secret_heals_total", 1)
+    assert samples["secret_renewals_total"] == 0 and samples["secrets_created_total"] == 2
     assert len(writes(api)) == 3
 
 
@@ -176,6 +179,21 @@ def test_renewals_are_paced_and_new_namespaces_pass_them(ecr: Ecr, api: ApiServe
     wait_fresh(ecr, api)
     renewals = [record.time for record in writes(api)[40:]]
     assert 3.3 < renewals[-1] - renewals[0] < 5
+
+
+def test_a_secret_deleted_while_its_renewal_waits_is_back_within_a_second(
+    ecr: Ecr, api: ApiServer, eatr: MakeEatr
+) -> None:
+    """A heal does not queue up with the renewals, and is not forgotten either."""
+    api.add_namespace("zebra")
+    eatr({"renewal": {"auth_token_renewal_interval": "2s", "max_writes_per_second": 1}}).start().wait_ready()
+    wait_for(lambda: len(ecr.tokens) == 2)
+    ecr.fault = faults.throttled()
+    wait_for(lambda: len(writes(api)) == 4)
+    api.delete_secret("zebra")
+    wait_fresh(ecr, api, "zebra", timeout=1)
+    wait_fresh(ecr, api)
+    assert len(writes(api)) == 6
 
 
 def test_a_restart_with_valid_secrets_writes_nothing(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
@@ -421,7 +439,7 @@ def test_tls_and_a_bearer_token_work(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -
     wait_fresh(ecr, api)
 
 
-def credentials(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> tuple[object, dict[str, str]]:
+def credentials(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> tuple[Eatr, dict[str, str]]:
     """An eatr whose configuration and kubeconfig lie where systemd puts credentials, and its environment."""
     one = eatr({"kubernetes": None})
     folder = one.directory / "credentials"
