@@ -38,7 +38,7 @@ struct HttpRequest {
         long status;
         bool has_retry_after;
         bool head_complete; /* libcurl takes a head that is cut off for a whole one */
-        int data_error; /* what on_data returned, or -EMSGSIZE */
+        int data_error;     /* what on_data returned, or -EMSGSIZE */
         char label[512];
         char error[CURL_ERROR_SIZE];
 };
@@ -209,7 +209,9 @@ static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata)
         HttpRequest *q = userdata;
 
         (void) curl_multi_remove_handle(q->client->multi, q->easy);
-        http_client_disconnect(q->client);
+        /* One slow answer among others is its own affair. */
+        if (q->client->last_activity <= q->started)
+                http_client_disconnect(q->client);
         q->status = 0;
         (void) snprintf(q->error, sizeof(q->error), "no answer in time");
         request_finish(q, CURLE_OPERATION_TIMEDOUT);

@@ -65,7 +65,7 @@ int http_client_new(sd_event *event, const HttpPeer *peer, HttpClient **ret);
 
 /* Breaks every connection. libcurl keeps a dead HTTP/2 connection in its pool after a timeout and hands
  * it to the next request; only a shutdown of the socket makes it notice. A request that times out does
- * this by itself. Requests under way end as HTTP_RETRY. */
+ * this by itself, unless something has come in since it began. Requests under way end as HTTP_RETRY. */
 void http_client_disconnect(HttpClient *c);
 
 /* When the last byte came in on any connection (CLOCK_BOOTTIME); 0: never. */

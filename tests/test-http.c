@@ -295,6 +295,15 @@ static void turn(Run *r, usec_t limit)
                 assert_true(sd_event_run(r->event, MIN(limit, 10 * USEC_PER_MSEC)) >= 0);
 }
 
+static void turn_until_data(Run *r)
+{
+        usec_t until = clock_boottime() + 10 * USEC_PER_SEC;
+
+        while (r->pieces == 0 && clock_boottime() < until)
+                assert_true(sd_event_run(r->event, 10 * USEC_PER_MSEC) >= 0);
+        assert_true(r->pieces > 0);
+}
+
 static void fetch(Run *r, const char *path, HttpSpec spec)
 {
         start(r, path, spec);
@@ -1034,9 +1043,9 @@ static void test_a_stream_that_was_given_up_leaves_no_connection(void **state)
         end(&r);
 }
 
-/* A timeout says that the peer is away: what else is under way on this client ends as well, and what is in
- * the pool is not used again. Other clients do not hear of it. */
-static void test_a_timeout_breaks_all_of_the_client(void **state)
+/* A timeout without a byte says that the peer is away: what else is under way on this client ends as well,
+ * and what is in the pool is not used again. Other clients do not hear of it. */
+static void test_a_silent_timeout_breaks_all_of_the_client(void **state)
 {
         int before, closed;
         Run r, other, stranger;
@@ -1049,9 +1058,9 @@ static void test_a_timeout_breaks_all_of_the_client(void **state)
         start(&stranger, "/open", (HttpSpec){ .on_data = on_data });
         start(&other, "/open", (HttpSpec){ .on_data = on_data });
         fetch(&r, "/ok", (HttpSpec){ 0 });
-        again(&r, "/open", (HttpSpec){ .on_data = on_data, .timeout = 2 * LATE });
+        turn_until_data(&other);
+        again(&r, "/hang", (HttpSpec){ .timeout = 2 * LATE });
         assert_int_equal(r.outcome, HTTP_RETRY);
-        assert_int_equal(r.received, 3);
         assert_int_equal(http_request_status(r.request), 0);
         assert_in_range(http_request_duration(r.request), 2 * LATE, 50 * LATE);
         turn(&other, 5 * USEC_PER_SEC);
@@ -1070,6 +1079,26 @@ static void test_a_timeout_breaks_all_of_the_client(void **state)
         assert_int_equal(r.outcome, HTTP_OK);
         assert_int_equal(atomic_load(&server.connections), before + 4);
         end(&stranger);
+        end(&r);
+}
+
+/* While others get something, a request that gets nothing is alone with that. */
+static void test_a_timeout_among_answers_ends_one_request(void **state)
+{
+        Run r, other;
+
+        begin(&r);
+        other = (Run){ .event = r.event, .client = r.client };
+        start(&r, "/hang", (HttpSpec){ .timeout = 20 * LATE });
+        start(&other, "/open", (HttpSpec){ .on_data = on_data });
+        turn_until_data(&other);
+        assert_int_equal(r.done, 0);
+        turn(&r, 10 * USEC_PER_SEC);
+        assert_int_equal(r.done, 1);
+        assert_int_equal(r.outcome, HTTP_RETRY);
+        (void) busy_turns(&r, LATE);
+        assert_int_equal(other.done, 0);
+        (void) http_request_free(other.request);
         end(&r);
 }
 
@@ -1375,7 +1404,8 @@ int main(void)
                 cmocka_unit_test(test_done_may_free_its_own_request_and_start_another),
                 cmocka_unit_test(test_done_may_free_all_others),
                 cmocka_unit_test(test_a_stream_that_was_given_up_leaves_no_connection),
-                cmocka_unit_test(test_a_timeout_breaks_all_of_the_client),
+                cmocka_unit_test(test_a_silent_timeout_breaks_all_of_the_client),
+                cmocka_unit_test(test_a_timeout_among_answers_ends_one_request),
                 cmocka_unit_test(test_no_timeout_comes_after_the_answer),
                 cmocka_unit_test(test_a_hundred_run_side_by_side_and_break_together),
                 cmocka_unit_test(test_waiting_does_not_turn_the_loop),
