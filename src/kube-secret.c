@@ -140,5 +140,10 @@ void kube_secret_read(const cJSON *object, KubeSecret *ret)
         };
         if (id && strlen(id) < sizeof(ret->token_id))
                 (void) snprintf(ret->token_id, sizeof(ret->token_id), "%s", id);
-        read_managers(metadata, ret);
+        /* A proxy or an admission plugin may take the managers out; what is left has to be believed then,
+         * or each Secret would be healed again and again. */
+        if (json_get(metadata, "managedFields"))
+                read_managers(metadata, ret);
+        else
+                ret->intact = ret->ours && *ret->token_id && ret->renewed > 0 && ret->expires > 0;
 }

@@ -13,7 +13,7 @@
 typedef struct KubeSecret {
         bool exists;
         bool ours;   /* eatr's label, or an Apply of eatr's among the field managers */
-        bool intact; /* every field that eatr writes still is as eatr wrote it */
+        bool intact; /* every field that eatr writes still is as eatr wrote it, as far as is told */
         uint64_t resource_version;
         char token_id[TOKEN_ID_MAX]; /* "" if not told */
         usec_t renewed;              /* when its token was issued; 0: not told or nonsense */

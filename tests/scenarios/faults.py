@@ -349,6 +349,19 @@ def list_version(text: str) -> Fault:
     return edited(lambda body: {**body, "metadata": {**body["metadata"], "resourceVersion": text}})
 
 
+def without_managers() -> Fault:
+    """The normal object, list or watch with no managedFields in it."""
+
+    def edit(body: Any) -> Any:
+        if isinstance(body, list):
+            return [edit(item) for item in body]
+        if isinstance(body, dict):
+            return {key: edit(value) for key, value in body.items() if key != "managedFields"}
+        return body
+
+    return edited(edit)
+
+
 def items_without(key: str) -> Fault:
     """The normal list, its items without this key of the metadata: "uid", "resourceVersion", "name"."""
 
