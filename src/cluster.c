@@ -249,10 +249,13 @@ static int on_probe_due(sd_event_source *s, uint64_t usec, void *userdata)
         static const KubeSpec spec = { .verb = KUBE_PROBE, .path = "/livez", .timeout = PROBE_TIMEOUT };
         Cluster *c = userdata;
         usec_t idle = usec_sub(clock_boottime(), kube_client_last_activity(c->reader));
+        usec_t wait = PROBE_IDLE;
 
-        if (idle >= PROBE_IDLE && !c->probe)
+        if (idle < PROBE_IDLE)
+                wait -= idle;
+        else if (!c->probe)
                 (void) kube_client_request(c->reader, &spec, on_probed, c, &c->probe);
-        (void) sd_event_source_set_time_relative(c->prober, PROBE_IDLE);
+        (void) sd_event_source_set_time_relative(c->prober, wait);
         (void) sd_event_source_set_enabled(c->prober, SD_EVENT_ONESHOT);
         return 0;
 }

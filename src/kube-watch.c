@@ -34,7 +34,8 @@
 
 #define VERSION_MAX 64U
 
-static const BackoffPolicy backoff_policy = { .base = 800 * USEC_PER_MSEC, .cap = 30 * USEC_PER_SEC };
+/* client-go goes up to 30 s because it is on every node; one client a cluster may be there sooner. */
+static const BackoffPolicy backoff_policy = { .base = 800 * USEC_PER_MSEC, .cap = 5 * USEC_PER_SEC };
 static const BackoffPolicy backoff_forbidden = { .base = 30 * USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
 
 typedef enum WatchState {

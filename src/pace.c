@@ -9,6 +9,7 @@
 bool pace_may_begin(const Pace *p, PaceLane lane, usec_t now, usec_t *ret_until)
 {
         unsigned all = p->in_flight[PACE_NOW] + p->in_flight[PACE_BULK];
+        unsigned most = p->probing ? 1 : p->max_in_flight;
         unsigned room = MAX(p->max_in_flight / 4, 1U);
         unsigned bulk_max = MAX(p->max_in_flight, room + 1) - room;
 
@@ -17,7 +18,7 @@ bool pace_may_begin(const Pace *p, PaceLane lane, usec_t now, usec_t *ret_until)
                 *ret_until = p->paused_until;
                 return false;
         }
-        if (all >= p->max_in_flight || (lane == PACE_BULK && p->in_flight[PACE_BULK] >= bulk_max))
+        if (all >= most || (lane == PACE_BULK && p->in_flight[PACE_BULK] >= bulk_max))
                 return false;
         if (lane == PACE_BULK && p->bulk_until > now + BURST) {
                 *ret_until = p->bulk_until - BURST;

@@ -16,6 +16,7 @@ typedef struct Pace {
         unsigned max_per_second; /* of the bulk lane; 0: no limit */
         unsigned in_flight[_PACE_LANE_MAX];
         usec_t paused_until; /* no lane moves before */
+        bool probing;        /* the last writes failed: one at a time, to see whether they would now */
         usec_t bulk_until;   /* the bulk lane's writes so far are paid for by then */
 } Pace;
 

@@ -56,8 +56,8 @@ typedef struct Plan {
  * tokens expire follows from when the current one arrived. */
 Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now);
 
-/* Whether pods can pull with a Secret: it is eatr's and whole, and its token has not run out. token tells the
- * time, see above; without one nothing is known to be good. */
+/* Whether pods can pull with a Secret: it is eatr's and whole, and its token has not run out. token tells
+ * the time, see above; without one nothing is known to be good. */
 bool plan_secret_is_good(const KubeSecret *s, const Token *token, usec_t now);
 
 /* To be told of each heal: five in a row go at once, then one a minute. */

@@ -22,7 +22,7 @@
 #define WARNINGS_INTERVAL (5 * USEC_PER_MINUTE)
 
 /* For failures that concern the API server as a whole. */
-static const BackoffPolicy backoff_server = { .base = 500 * USEC_PER_MSEC, .cap = 30 * USEC_PER_SEC };
+static const BackoffPolicy backoff_server = { .base = 500 * USEC_PER_MSEC, .cap = 5 * USEC_PER_SEC };
 #define UNAUTHORIZED_PAUSE_MIN (5 * USEC_PER_SEC)
 
 struct Writer {
@@ -156,15 +156,23 @@ static bool take_in(Node *n, const Buf *body)
         return true;
 }
 
+/* It has decided about a write, whatever it decided. */
+static void server_works(Writer *w)
+{
+        if (w->failures > 0)
+                log_info("The API server takes writes again");
+        w->failures = 0;
+        w->pace.probing = false;
+        w->error[0] = '\0';
+}
+
 static void succeed(Writer *w, Node *n, long code, usec_t now)
 {
         if (n->target.failures > 0)
                 node_log(n, LOG_INFO, "writing Secret %s works again", w->config.secret_name);
-        if (w->failures > 0)
-                log_info("The API server takes writes again");
-        n->target.failures = w->failures = 0;
+        server_works(w);
+        n->target.failures = 0;
         n->target.refused = false;
-        w->error[0] = '\0';
         tell_written(w, n, code);
         count(w, n, code, now);
 }
@@ -184,6 +192,7 @@ static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, 
         if (outcome == HTTP_UNAUTHORIZED)
                 delay = MAX(delay, UNAUTHORIZED_PAUSE_MIN);
         pace_pause(&w->pace, now + delay);
+        w->pace.probing = true;
         w->unanswered = status->code == 0;
         if (!streq(w->error, status->message))
                 log_warning("The API server takes no writes: %s; trying again in %s, Secrets keep what they "
@@ -196,10 +205,12 @@ static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *stat
                  usec_t now)
 {
         w->stats.failed++;
-        if (plan_failed(&n->target, outcome, status, now, backoff_random()) == PLAN_SCOPE_CLUSTER)
+        if (plan_failed(&n->target, outcome, status, now, backoff_random()) == PLAN_SCOPE_CLUSTER) {
                 pause_all(w, outcome, status, retry_after, now);
-        else
-                tell_failed(w, n, outcome, status, now);
+                return;
+        }
+        server_works(w);
+        tell_failed(w, n, outcome, status, now);
 }
 
 static void on_written(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)

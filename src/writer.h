@@ -52,7 +52,8 @@ void writer_hurry(Writer *w);
 /* Drops a node whose namespace is gone, with the write that may be in flight. */
 void writer_drop(Writer *w, Node *n);
 
-/* Whether the node's Secret is eatr's, whole, and its token has not run out, be it the current one or not. */
+/* Whether the node's Secret is eatr's, whole, and its token has not run out, be it the current one or not.
+ */
 bool writer_is_good(const Writer *w, const Node *n);
 
 /* Why the API server as a whole takes no writes, "" if it does; and how often in a row it did not. */

@@ -155,6 +155,20 @@ static void test_rate_over_simulated_seconds(void **state)
         }
 }
 
+static void test_one_at_a_time_when_it_is_a_trial(void **state)
+{
+        for (unsigned max = 1; max <= 4; max++) {
+                Pace p = { .max_in_flight = max, .probing = true };
+
+                assert_int_equal(fill(&p, PACE_NOW, START), 1);
+                assert_false(may_begin(&p, PACE_BULK, START));
+                pace_end(&p, PACE_NOW);
+                assert_int_equal(fill(&p, PACE_BULK, START), 1);
+                p.probing = false;
+                assert_int_equal(fill(&p, PACE_NOW, START), max - 1);
+        }
+}
+
 static void test_an_idle_bulk_lane_saves_nothing_up(void **state)
 {
         Pace p = { .max_in_flight = 100, .max_per_second = 50 };
@@ -186,6 +200,7 @@ int main(void)
                 cmocka_unit_test(test_pause_stops_both_lanes_until_it_is_over),
                 cmocka_unit_test(test_the_now_lane_has_no_rate),
                 cmocka_unit_test(test_rate_over_simulated_seconds),
+                cmocka_unit_test(test_one_at_a_time_when_it_is_a_trial),
                 cmocka_unit_test(test_an_idle_bulk_lane_saves_nothing_up),
                 cmocka_unit_test(test_bulk_is_told_when_its_rate_lets_it_go_on),
         };

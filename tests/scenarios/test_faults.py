@@ -151,6 +151,50 @@ def test_an_outage_of_the_api_server_loses_nothing(ecr: Ecr, api: ApiServer, eat
     nothing_was_lost(ecr, api)
 
 
+@in_background
+def test_an_api_server_is_found_again_within_seconds(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """However long it was away, and though nobody hammered at its door meanwhile."""
+    one = eatr({"renewal": {"auth_token_renewal_interval": "5s"}}).start()
+    one.wait_ready()
+    api.stop()
+    pass_time(40)
+    api.add_namespace("shop")
+    api.delete_secret("default")
+    api.start()
+    wait_fresh(ecr, api, "default", "shop", timeout=7)
+    requests = 'eatr_kube_requests_total{verb="%s",code="0"}'
+    samples = one.metrics()
+    assert sum(samples.get(requests % verb, 0) for verb in ("list", "watch", "apply")) < 60
+    nothing_was_lost(ecr, api)
+
+
+def test_writes_to_a_server_that_takes_none_are_tried_one_at_a_time(
+    ecr: Ecr, api: ApiServer, eatr: MakeEatr
+) -> None:
+    """The first ones fail together; then a single one finds out, for all namespaces."""
+    for i in range(98):
+        api.add_namespace(f"team-{i}")
+    injection = api.inject(faults.unavailable(), method="PATCH")
+    eatr({"renewal": {"max_in_flight": 8}}).start().wait_ready()
+    wait_for(lambda: injection.hits >= 11)
+    times = [record.time for record in writes(api)]
+    assert all(later - earlier > 0.2 for earlier, later in zip(times[8:], times[9:]))
+    injection.remove()
+    wait_fresh(ecr, api)
+
+
+def test_an_answer_that_is_a_no_ends_an_outage_too(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """Only one namespace wants to be written, and is not: that is its trouble, not the server's any more."""
+    one = eatr().start()
+    one.wait_ready()
+    api.inject(faults.unavailable(), method="PATCH", path="/default/", count=2)
+    api.inject(faults.webhook_denied(), method="PATCH", path="/default/")
+    api.delete_secret("default")
+    one.wait_log("warning: The API server takes no writes")
+    one.wait_log("The API server takes writes again")
+    one.wait_status(r"^1 of 2 namespaces have a fresh Secret, 1 failing; token good until [^;]*$")
+
+
 def test_an_api_server_that_forgot_its_history_is_listed_anew(
     ecr: Ecr, api: ApiServer, eatr: MakeEatr
 ) -> None:
@@ -318,6 +362,19 @@ def test_another_certificate_authority_is_not_trusted(
 
 
 # Watches ----------------------------------------------------------------------------------------------
+
+
+def test_without_managed_fields_nothing_is_healed_in_vain(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """Some proxies and plugins take them out; what the labels and annotations say has to do."""
+    api.inject(faults.without_managers())
+    one = eatr(EVERY_SECOND).start()
+    one.wait_ready()
+    wait_for(lambda: len(ecr.tokens) == 4)
+    ecr.fault = faults.throttled()
+    wait_fresh(ecr, api)
+    assert one.metrics()["eatr_secret_heals_total"] == 0 and len(writes(api)) == 8
+    api.delete_secret("default")
+    wait_fresh(ecr, api, timeout=1)
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["ended", "cut"])
