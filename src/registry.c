@@ -12,6 +12,7 @@
 #define ROUND_TRIES 3U
 static const BackoffPolicy backoff_try = { .base = USEC_PER_SEC, .cap = 20 * USEC_PER_SEC };
 static const BackoffPolicy backoff_round = { .base = 30 * USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
+static const BackoffPolicy backoff_urgent = { .base = 30 * USEC_PER_SEC, .cap = 1 * USEC_PER_MINUTE };
 
 /* Signatures are good for 5 minutes. Less than this is the network's delay, more than a day a broken answer.
  */
@@ -153,6 +154,7 @@ static void log_failure(const Registry *r, AwsOutcome outcome, usec_t delay)
 
 static void fail(Registry *r, AwsOutcome outcome)
 {
+        const BackoffPolicy *policy = registry_token_left(r) > 0 ? &backoff_round : &backoff_urgent;
         usec_t delay;
 
         r->tries++;
@@ -165,7 +167,7 @@ static void fail(Registry *r, AwsOutcome outcome)
         r->tries = 0;
         r->skew_retried = false;
         r->failures++;
-        delay = backoff_delay(&backoff_round, r->failures, backoff_random());
+        delay = backoff_delay(policy, r->failures, backoff_random());
         call_in(r, delay);
         log_failure(r, outcome, delay);
         r->changed(r, r->userdata);
