@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "http.h"
+#include "http-loop.h"
 #include "http-sockets.h"
 #include "log.h"
 
@@ -9,19 +10,14 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 
 #define CONNECT_TIMEOUT_MS 10000L
 #define USER_AGENT "eatr/" PACKAGE_VERSION " (linux)"
 
 struct HttpClient {
-        sd_event *event;
-        CURLM *multi;
-        sd_event_source *timer;
-        sd_event_source *drain; /* reports finished requests, outside of libcurl's callbacks */
+        HttpLoop loop;
         HttpPeer peer;
         HttpSockets sockets;
-        usec_t last_activity;
 };
 
 struct HttpRequest {
@@ -77,76 +73,7 @@ HttpOutcome http_classify(long status, bool has_retry_after)
         }
 }
 
-/* --- libcurl on sd-event --------------------------------------------------------------------------- */
-
-static void client_kick(HttpClient *c, curl_socket_t fd, int mask)
-{
-        int running;
-
-        (void) curl_multi_socket_action(c->multi, fd, mask, &running);
-        (void) sd_event_source_set_enabled(c->drain, SD_EVENT_ONESHOT);
-}
-
-static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
-{
-        HttpClient *c = userdata;
-        int mask = 0;
-
-        if (revents & EPOLLIN)
-                mask |= CURL_CSELECT_IN;
-        if (revents & EPOLLOUT)
-                mask |= CURL_CSELECT_OUT;
-        if (revents & (EPOLLERR | EPOLLHUP))
-                mask |= CURL_CSELECT_ERR;
-        if (revents & EPOLLIN)
-                c->last_activity = clock_boottime();
-        client_kick(c, fd, mask);
-        return 0;
-}
-
-static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        client_kick(userdata, CURL_SOCKET_TIMEOUT, 0);
-        return 0;
-}
-
-/* Never fails: -1 from here would abort every transfer of the handle. A socket that could not be watched
- * ends in its request's timeout. */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socketp)
-{
-        HttpClient *c = userdata;
-        sd_event_source *s = socketp;
-        uint32_t events = 0;
-
-        if (what == CURL_POLL_REMOVE) {
-                (void) sd_event_source_disable_unref(s);
-                (void) curl_multi_assign(c->multi, fd, NULL);
-                return 0;
-        }
-        if (what != CURL_POLL_OUT)
-                events |= EPOLLIN;
-        if (what != CURL_POLL_IN)
-                events |= EPOLLOUT;
-        if (s)
-                (void) sd_event_source_set_io_events(s, events);
-        else if (sd_event_add_io(c->event, &s, fd, events, on_io, c) >= 0)
-                (void) curl_multi_assign(c->multi, fd, s);
-        return 0;
-}
-
-/* Only arms: driving the handle from its own callback is refused by libcurl. */
-static int on_timer_wanted(CURLM *multi, long timeout_ms, void *userdata)
-{
-        HttpClient *c = userdata;
-
-        if (timeout_ms < 0) {
-                (void) sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-                return 0;
-        }
-        (void) sd_event_source_set_time_relative(c->timer, (usec_t) timeout_ms * USEC_PER_MSEC);
-        (void) sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
-        return 0;
-}
+/* --- connections ----------------------------------------------------------------------------------- */
 
 void http_client_disconnect(HttpClient *c)
 {
@@ -155,7 +82,7 @@ void http_client_disconnect(HttpClient *c)
 
 usec_t http_client_last_activity(const HttpClient *c)
 {
-        return c->last_activity;
+        return c->loop.last_activity;
 }
 
 /* --- the end of a request -------------------------------------------------------------------------- */
@@ -183,34 +110,22 @@ static void request_finish(HttpRequest *q, CURLcode code)
         q->done(q, outcome, q->userdata);
 }
 
-/* Takes one finished request a turn from libcurl: the callback may free any of the others. */
-static int on_drain(sd_event_source *s, void *userdata)
+static void on_finished(void *easy, int code)
 {
-        HttpClient *c = userdata;
-        CURLMsg *m;
-        int left;
+        HttpRequest *q = NULL;
 
-        while ((m = curl_multi_info_read(c->multi, &left))) {
-                CURLcode code = m->data.result;
-                HttpRequest *q = NULL;
-
-                if (m->msg != CURLMSG_DONE ||
-                    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &q) != CURLE_OK || !q)
-                        continue;
-                (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &q->status);
-                (void) curl_multi_remove_handle(c->multi, q->easy);
-                request_finish(q, code);
-        }
-        return 0;
+        (void) curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &q);
+        (void) curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &q->status);
+        request_finish(q, (CURLcode) code);
 }
 
 static int on_timeout(sd_event_source *s, uint64_t usec, void *userdata)
 {
         HttpRequest *q = userdata;
 
-        (void) curl_multi_remove_handle(q->client->multi, q->easy);
+        http_loop_remove(&q->client->loop, q->easy);
         /* One slow answer among others is its own affair. */
-        if (q->client->last_activity <= q->started)
+        if (q->client->loop.last_activity <= q->started)
                 http_client_disconnect(q->client);
         q->status = 0;
         (void) snprintf(q->error, sizeof(q->error), "no answer in time");
@@ -366,7 +281,7 @@ static int arm_timeout(HttpRequest *q, usec_t timeout)
 {
         if (timeout == 0)
                 return 0;
-        return sd_event_add_time_relative(q->client->event, &q->timeout, CLOCK_BOOTTIME, timeout, 0,
+        return sd_event_add_time_relative(q->client->loop.event, &q->timeout, CLOCK_BOOTTIME, timeout, 0,
                                           on_timeout, q);
 }
 
@@ -400,8 +315,9 @@ int http_request_start(HttpClient *c, const HttpSpec *spec, http_done_t done, vo
         r = arm_timeout(q, spec->timeout);
         if (r < 0)
                 return r;
-        if (curl_multi_add_handle(c->multi, q->easy) != CURLM_OK)
-                return -ENOMEM;
+        r = http_loop_add(&c->loop, q->easy);
+        if (r < 0)
+                return r;
         *ret = TAKE_PTR(q);
         return 0;
 }
@@ -450,7 +366,7 @@ HttpRequest *http_request_free(HttpRequest *q)
                 return NULL;
         (void) sd_event_source_disable_unref(q->timeout);
         if (q->easy) {
-                (void) curl_multi_remove_handle(q->client->multi, q->easy);
+                http_loop_remove(&q->client->loop, q->easy);
                 curl_easy_cleanup(q->easy);
         }
         slist_erase_free(q->headers);
@@ -463,22 +379,6 @@ HttpRequest *http_request_free(HttpRequest *q)
 
 /* --- the client ------------------------------------------------------------------------------------ */
 
-static int client_add_sources(HttpClient *c)
-{
-        int r;
-
-        r = sd_event_add_time(c->event, &c->timer, CLOCK_BOOTTIME, 0, 1, on_timer, c);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = sd_event_add_defer(c->event, &c->drain, on_drain, c);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(c->drain, SD_EVENT_OFF);
-}
-
 int http_client_new(sd_event *event, const HttpPeer *peer, HttpClient **ret)
 {
         _cleanup_(http_client_freep) HttpClient *c = NULL;
@@ -488,20 +388,12 @@ int http_client_new(sd_event *event, const HttpPeer *peer, HttpClient **ret)
         if (!c)
                 return -ENOMEM;
         http_sockets_init(&c->sockets);
-        c->event = sd_event_ref(event);
         r = http_peer_copy(peer, &c->peer);
         if (r < 0)
                 return r;
-        r = client_add_sources(c);
+        r = http_loop_init(&c->loop, event, on_finished);
         if (r < 0)
                 return r;
-        c->multi = curl_multi_init();
-        if (!c->multi)
-                return -ENOMEM;
-        curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-        curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-        curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-        curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
         *ret = TAKE_PTR(c);
         return 0;
 }
@@ -510,11 +402,7 @@ HttpClient *http_client_free(HttpClient *c)
 {
         if (!c)
                 return NULL;
-        if (c->multi)
-                (void) curl_multi_cleanup(c->multi);
-        (void) sd_event_source_disable_unref(c->timer);
-        (void) sd_event_source_disable_unref(c->drain);
-        (void) sd_event_unref(c->event);
+        http_loop_done(&c->loop);
         http_peer_done(&c->peer);
         free(c);
         return NULL;
