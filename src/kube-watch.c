@@ -13,6 +13,7 @@
 #define ACCEPT_WATCH "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 #define LIST_TIMEOUT (2 * USEC_PER_MINUTE)
+#define CHECK_TIMEOUT (30 * USEC_PER_SEC)
 
 /* The server is asked to end a watch after 5 to 10 minutes; one that it forgets to end is ended here. */
 #define WATCH_SECONDS_MIN 300U
@@ -25,7 +26,7 @@
 /* One that lasted this long makes failures before it history. */
 #define WATCH_HEALTHY (2 * USEC_PER_MINUTE)
 
-/* Against whatever a watch may have missed: a restored etcd answers to a "future" version with silence. */
+/* Against whatever a watch may have missed. */
 #define RELIST_MIN (6 * USEC_PER_HOUR)
 #define RELIST_MAX (12 * USEC_PER_HOUR)
 
@@ -40,6 +41,7 @@ static const BackoffPolicy backoff_forbidden = { .base = 30 * USEC_PER_SEC, .cap
 
 typedef enum WatchState {
         WATCH_WAITING, /* for the timer */
+        WATCH_CHECKING,
         WATCH_LISTING,
         WATCH_WATCHING,
         _WATCH_STATE_MAX,
@@ -67,6 +69,7 @@ struct KubeWatch {
         char version[VERSION_MAX]; /* resourceVersion of the last thing seen; "": unknown, list first */
         ListMode list_mode;
         bool expired;      /* the watch said that version is too old */
+        bool doubtful;     /* the server was away, and may have come back from a backup */
         char problem[256]; /* what is wrong with what came in; "" if nothing */
         uint64_t events;
         usec_t started, relist_at;
@@ -82,7 +85,7 @@ static usec_t between(usec_t low, usec_t high)
 
 static void set_state(KubeWatch *w, WatchState state, usec_t within)
 {
-        static const char *const names[_WATCH_STATE_MAX] = { "waiting", "listing", "watching" };
+        static const char *const names[_WATCH_STATE_MAX] = { "waiting", "checking", "listing", "watching" };
 
         log_debug("%s: %s", w->collection, names[state]);
         w->state = state;
@@ -107,6 +110,7 @@ static void fail(KubeWatch *w, HttpOutcome outcome, const KubeStatus *status, us
         if (w->state == WATCH_WATCHING && usec_sub(clock_boottime(), w->started) > WATCH_HEALTHY)
                 w->failures = 0;
         delay = backoff_delay(policy, ++w->failures, backoff_random());
+        w->doubtful |= status->code == 0 && w->failures > 1;
         /* Jitter on top, never below what the server asked for. */
         if (retry_after > 0)
                 delay = MAX(delay, retry_after + between(0, retry_after / 2));
@@ -214,6 +218,7 @@ static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *
                 fail_because(w, "the answer is no list of metadata");
                 return;
         }
+        w->doubtful = false;
         w->relists += w->synced;
         w->synced = true;
         w->relist_at = usec_add(clock_boottime(), between(RELIST_MIN, RELIST_MAX));
@@ -248,6 +253,51 @@ static int begin_list(KubeWatch *w)
         w->handler->list_begin(w->userdata);
         set_state(w, WATCH_LISTING, LIST_TIMEOUT);
         return kube_client_request(w->client, &spec, on_list_done, w, &w->request);
+}
+
+/* --- check ----------------------------------------------------------------------------------------- */
+
+static void on_checked(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
+{
+        KubeWatch *w = userdata;
+
+        if (outcome == HTTP_OK)
+                w->doubtful = false;
+        else if (outcome == HTTP_GONE || status->version_too_large) {
+                if (status->version_too_large)
+                        log_warning("The API server's versions went back, as after a restore of etcd; "
+                                    "reading %s anew",
+                                    w->collection);
+                w->version[0] = '\0';
+        } else {
+                fail(w, outcome, status, kube_request_retry_after(q));
+                return;
+        }
+        wait_and_begin(w, 0);
+}
+
+/* A watch from a version that is yet to come would be silent until it has come. A list says so: one object
+ * of it, read past the cache, is the cheapest question there is. The query is left out, as it would have the
+ * server search for an object that fits. */
+static int begin_check(KubeWatch *w)
+{
+        _cleanup_free_ char *path = NULL;
+
+        path = str_printf("%s?limit=1&resourceVersionMatch=NotOlderThan&resourceVersion=%s", w->collection,
+                          w->version);
+        if (!path)
+                return -ENOMEM;
+
+        KubeSpec spec = {
+                .verb = KUBE_LIST,
+                .path = path,
+                .accept = ACCEPT_LIST,
+                .timeout = CHECK_TIMEOUT,
+                .response_max = KUBE_STREAM_ITEM_MAX,
+        };
+
+        set_state(w, WATCH_CHECKING, CHECK_TIMEOUT);
+        return kube_client_request(w->client, &spec, on_checked, w, &w->request);
 }
 
 /* --- watch ----------------------------------------------------------------------------------------- */
@@ -377,7 +427,9 @@ static int begin_watch(KubeWatch *w)
 static int begin(KubeWatch *w)
 {
         w->problem[0] = '\0';
-        return w->version[0] && w->relist_at > 0 ? begin_watch(w) : begin_list(w);
+        if (!w->version[0] || w->relist_at == 0)
+                return begin_list(w);
+        return w->doubtful ? begin_check(w) : begin_watch(w);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)

@@ -177,7 +177,7 @@ class KubeApi(Double):
             items = [item for item in items if _key(item) > after]
         meta = {"resourceVersion": str(version)}
         limit = int(query.get("limit") or 0)
-        if 0 < limit < len(items) and rv is None:
+        if 0 < limit < len(items) and rv != 0:
             items = items[:limit]
             meta["continue"] = base64.urlsafe_b64encode(
                 json.dumps([version, _key(items[-1])]).encode()

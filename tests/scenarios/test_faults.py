@@ -394,6 +394,49 @@ def test_a_watch_that_ends_goes_on_from_where_it_was(
     assert one.wait_metric("eatr_watch_restarts_total", 6)
 
 
+def test_after_a_restore_of_etcd_versions_go_back(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """A watch from a version that is yet to come would be silent; one cheap question tells."""
+    one = eatr().start()
+    one.wait_ready()
+    for i in range(40):
+        api.edit_namespace("default", labels={"x": str(i)})
+    wait_for(lambda: len(api.watches) == 2)
+    api.bookmark()
+    wait_for(lambda: not any(watch.bookmark_due for watch in api.watches))
+    api.stop()
+    one.wait_log("warning: Cannot read namespaces.*onnect")
+    one.wait_log("warning: Cannot read Secrets.*onnect")
+    pass_time(3)  # each has been refused more than once
+    api.store.rewind(30)
+    api.delete_secret("kube-system")
+    seen = len(api.requests)
+    api.start()
+    wait_fresh(ecr, api)
+    wait_for(lambda: len(api.watches) == 2)
+    api.add_namespace("shop")
+    wait_fresh(ecr, api, timeout=1)
+    one.wait_log("warning: The API server's versions went back")
+    checks = [record for record in api.requests[seen:] if "limit" in record.query]
+    assert {record.path for record in checks} == {"/api/v1/namespaces", "/api/v1/secrets"}
+    assert all(len(record.query) == 3 for record in checks)
+
+
+def test_an_outage_alone_is_no_reason_to_list(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """The same question is answered with yes then."""
+    one = eatr().start()
+    one.wait_ready()
+    api.stop()
+    one.wait_log("warning: Cannot read namespaces.*onnect")
+    one.wait_log("warning: Cannot read Secrets.*onnect")
+    pass_time(3)
+    api.add_namespace("shop")
+    api.start()
+    wait_fresh(ecr, api)
+    assert one.wait_metric("eatr_watch_restarts_total", lambda n: n >= 2)["eatr_relists_total"] == 0
+    lists = [record for record in api.matching("GET", watch=False) if "limit" not in record.query]
+    assert len([record for record in lists if record.path != "/livez"]) == 2
+
+
 def test_410_as_a_status_is_answered_with_a_list(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
     """Also when the list is too old in its turn, or ahead of the server."""
     one = eatr().start()
