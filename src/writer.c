@@ -173,6 +173,8 @@ static void succeed(Writer *w, Node *n, long code, usec_t now)
         server_works(w);
         n->target.failures = 0;
         n->target.refused = false;
+        if (n->plan.reason == PLAN_HEAL)
+                plan_healed(&n->target, now);
         tell_written(w, n, code);
         count(w, n, code, now);
 }
@@ -283,8 +285,6 @@ static void begin(Writer *w, Node *n, usec_t now)
         }
         targets_move(w->targets, n, NODE_IN_FLIGHT);
         pace_begin(&w->pace, n->plan.lane, now);
-        if (n->plan.reason == PLAN_HEAL)
-                plan_healed(&n->target, now);
 }
 
 /* --- planning -------------------------------------------------------------------------------------- */
@@ -365,10 +365,11 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-/* One in flight is planned again when its answer comes, one in a lane when it leaves it. */
+/* One in flight is planned again when its answer comes, one that goes next when it leaves its lane; but what
+ * waits for its turn among the renewals may have become urgent. */
 void writer_mark_dirty(Writer *w, Node *n)
 {
-        if (n->place == NODE_IDLE)
+        if (n->place == NODE_IDLE || n->place == NODE_BULK)
                 targets_move(w->targets, n, NODE_DIRTY);
         (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
 }

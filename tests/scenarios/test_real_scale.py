@@ -22,7 +22,7 @@ COUNT = 1000
 SANDBOXES = 40  # of them, blacklisted
 WANTED = COUNT - SANDBOXES
 PACE = 250  # writes a second in a renewal
-INTERVAL = 5 * SCALE  # seconds between renewals, more than one takes
+INTERVAL = 12 * SCALE  # seconds between renewals, much more than one takes
 
 
 @dataclass
@@ -141,4 +141,4 @@ def test_a_renewal_keeps_to_max_writes_per_second(renewals: Step) -> None:
         most = max(sum(start <= when < start + 1 for when in one) for start in one[::10])
         print(f"\nrenewal of {WANTED}: {one[-1] - one[0]:.2f} s, at most {most} in a second")
         assert most <= PACE * 1.25
-        assert one[-1] - one[0] < WANTED / PACE * 1.5 * SCALE
+        assert one[-1] - one[0] < WANTED / PACE * 2.5 * SCALE
