@@ -5,12 +5,71 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+/* The certificate of one PEM block, NULL if it is none that can be read. */
+static X509 *read_certificate(const char *name, const char *header, const unsigned char *data, long size)
+{
+        return streq(name, "CERTIFICATE") && !*header ? d2i_X509(NULL, &data, size) : NULL;
+}
+
+/* As Go does it, and so kubectl: any certificate is an anchor, an intermediate one too, and whatever cannot
+ * be read is passed over. */
+static void add_certificates(X509_STORE *store, BIO *bio)
+{
+        char *name, *header;
+        unsigned char *data;
+        long size;
+
+        for (;;) {
+                X509 *x;
+
+                if (!PEM_read_bio(bio, &name, &header, &data, &size)) {
+                        if (BIO_eof(bio) || ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)
+                                break;
+                        ERR_clear_error();
+                        continue;
+                }
+                x = read_certificate(name, header, data, size);
+                if (x)
+                        (void) X509_STORE_add_cert(store, x);
+                X509_free(x);
+                OPENSSL_free(name);
+                OPENSSL_free(header);
+                OPENSSL_free(data);
+        }
+        ERR_clear_error();
+}
+
+static X509_STORE *make_trust(const char *pem)
+{
+        X509_STORE *store = X509_STORE_new();
+        BIO *bio = BIO_new_mem_buf(pem, -1);
+
+        if (store && bio) {
+                (void) X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
+                add_certificates(store, bio);
+        } else {
+                X509_STORE_free(store);
+                store = NULL;
+        }
+        BIO_free(bio);
+        return store;
+}
 
 int http_peer_copy(const HttpPeer *peer, HttpPeer *ret)
 {
         HttpPeer p = { .insecure = peer->insecure, .no_proxy = peer->no_proxy };
 
-        if (str_replace(&p.ca, peer->ca) < 0 || str_replace(&p.ca_file, peer->ca_file) < 0 ||
+        if (peer->ca) {
+                p.trust = make_trust(peer->ca);
+                if (!p.trust)
+                        return -ENOMEM;
+        }
+        if (str_replace(&p.ca_file, peer->ca_file) < 0 ||
             str_replace(&p.client_certificate, peer->client_certificate) < 0 ||
             str_replace(&p.client_key, peer->client_key) < 0 ||
             str_replace(&p.server_name, peer->server_name) < 0) {
@@ -28,6 +87,25 @@ static void set_pem(CURL *easy, CURLoption option, const char *pem)
         curl_easy_setopt(easy, option, &blob);
 }
 
+static CURLcode on_ssl_ctx(CURL *easy, void *context, void *userdata)
+{
+        SSL_CTX_set1_cert_store(context, userdata);
+        return CURLE_OK;
+}
+
+/* CURLOPT_CAINFO_BLOB is younger than the libcurl of RHEL 9, and is parsed for each connection. */
+static void set_trust(const HttpPeer *peer, CURL *easy)
+{
+        if (!peer->trust && !peer->ca_file)
+                return;
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        curl_easy_setopt(easy, CURLOPT_CAINFO, peer->trust ? NULL : peer->ca_file);
+        if (!peer->trust)
+                return;
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
+        curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, peer->trust);
+}
+
 void http_peer_apply(const HttpPeer *peer, void *easy)
 {
         if (peer->no_proxy)
@@ -36,12 +114,7 @@ void http_peer_apply(const HttpPeer *peer, void *easy)
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
         }
-        if (peer->ca)
-                set_pem(easy, CURLOPT_CAINFO_BLOB, peer->ca);
-        else if (peer->ca_file)
-                curl_easy_setopt(easy, CURLOPT_CAINFO, peer->ca_file);
-        if (peer->ca || peer->ca_file)
-                curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        set_trust(peer, easy);
         if (peer->client_certificate && peer->client_key) {
                 set_pem(easy, CURLOPT_SSLCERT_BLOB, peer->client_certificate);
                 curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
@@ -72,7 +145,8 @@ static int get_part(CURLU *u, CURLUPart part, char **ret)
 int http_peer_rename(const HttpPeer *peer, const char *url, char **ret_url, char **ret_connect_to,
                      char **ret_host_header)
 {
-        _cleanup_free_ char *host = NULL, *port = NULL, *renamed = NULL, *connect_to = NULL, *header = NULL;
+        _cleanup_free_ char *host = NULL, *port = NULL, *name = NULL;
+        _cleanup_free_ char *renamed = NULL, *connect_to = NULL, *header = NULL;
         _cleanup_(url_cleanup) CURLU *u = curl_url();
         int r;
 
@@ -86,7 +160,10 @@ int http_peer_rename(const HttpPeer *peer, const char *url, char **ret_url, char
         r = get_part(u, CURLUPART_PORT, &port);
         if (r < 0)
                 return r;
-        if (curl_url_set(u, CURLUPART_HOST, peer->server_name, 0) != CURLUE_OK)
+        name = str_printf(strchr(peer->server_name, ':') ? "[%s]" : "%s", peer->server_name);
+        if (!name)
+                return -ENOMEM;
+        if (curl_url_set(u, CURLUPART_HOST, name, 0) != CURLUE_OK)
                 return -EINVAL;
         r = get_part(u, CURLUPART_URL, &renamed);
         if (r < 0)
@@ -103,7 +180,7 @@ int http_peer_rename(const HttpPeer *peer, const char *url, char **ret_url, char
 
 void http_peer_done(HttpPeer *peer)
 {
-        free(peer->ca);
+        X509_STORE_free(peer->trust);
         free(peer->ca_file);
         free(peer->client_certificate);
         str_erase_free(peer->client_key);

@@ -14,13 +14,13 @@ typedef struct HttpPeer {
         char *server_name; /* the name to ask for and to check instead of the URL's host; NULL: that host */
         bool insecure;     /* check nothing */
         bool no_proxy;     /* ignore the environment's proxies */
+        void *trust;       /* a copy's form of ca, OpenSSL's X509_STORE */
 } HttpPeer;
 
-/* Makes *ret a copy with strings of its own, for http_peer_done(). Returns 0 or -ENOMEM. */
+/* Makes *ret a copy with strings of its own, ca as trust, for http_peer_done(). Returns 0 or -ENOMEM. */
 int http_peer_copy(const HttpPeer *peer, HttpPeer *ret);
 
-/* Sets all but the server's name on a transfer (libcurl's CURL). The strings have to outlive the transfer.
- */
+/* Sets all but the server's name of a copy on a transfer (libcurl's CURL), which it has to outlive. */
 void http_peer_apply(const HttpPeer *peer, void *easy);
 
 /* The name that TLS asks for and checks is the URL's. For another one the URL has to be changed, while the
@@ -30,5 +30,5 @@ void http_peer_apply(const HttpPeer *peer, void *easy);
 int http_peer_rename(const HttpPeer *peer, const char *url, char **ret_url, char **ret_connect_to,
                      char **ret_host_header);
 
-/* Frees the strings of a copy and wipes the key. */
+/* Frees what is in a copy, and wipes the key. */
 void http_peer_done(HttpPeer *peer);

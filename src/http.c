@@ -87,6 +87,24 @@ usec_t http_client_last_activity(const HttpClient *c)
 
 /* --- the end of a request -------------------------------------------------------------------------- */
 
+/* libcurl's "after 10002 ms" would make each try's message another one. */
+static void drop_duration(char *error)
+{
+        char *start = strstr(error, " after "), *end = start;
+
+        if (!start)
+                return;
+        end += strlen(" after ");
+        end += strspn(end, "0123456789");
+        if (startswith(end, " milliseconds"))
+                end += strlen(" milliseconds");
+        else if (startswith(end, " ms"))
+                end += strlen(" ms");
+        else
+                return;
+        memmove(start, end, strlen(end) + 1);
+}
+
 static void request_finish(HttpRequest *q, CURLcode code)
 {
         HttpOutcome outcome;
@@ -103,6 +121,7 @@ static void request_finish(HttpRequest *q, CURLcode code)
                 (void) snprintf(q->error, sizeof(q->error), "%s",
                                 q->head_complete ? "" : "the answer ended in its head");
 
+        drop_duration(q->error);
         outcome = q->error[0] ? HTTP_RETRY : http_classify(q->status, q->has_retry_after);
         if (log_verbosity() >= LOG_VERBOSITY_HTTP)
                 log_debug("%s: %ld%s%s in %llu ms", q->label, q->status, q->error[0] ? ", " : "", q->error,
@@ -239,6 +258,10 @@ static void set_connection(HttpRequest *q)
         curl_easy_setopt(q->easy, CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
         curl_easy_setopt(q->easy, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(q->easy, CURLOPT_PATH_AS_IS, 1L); /* what was signed */
+#if LIBCURL_VERSION_NUM >= 0x075700
+        curl_easy_setopt(q->easy, CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is not waited for */
+#endif
         curl_easy_setopt(q->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS,
                          1L); /* a proxy's, with its status and Date */
         curl_easy_setopt(q->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
