@@ -335,15 +335,18 @@ void kube_files_done(KubeFiles *f)
 static bool find_entry(KubeFiles *f, const KubeKind *kind, const char *name, KubeEntry *ret)
 {
         for (size_t i = 0; i < f->n; i++)
-                JSON_FOREACH (item, kube_yaml_get(f->items[i].tree, kind->list))
-                        if (streq(kube_yaml_get(item, "name")->valuestring, name)) {
-                                *ret = (KubeEntry){ .files = f,
-                                                    .file = &f->items[i],
-                                                    .kind = kind,
-                                                    .name = name,
-                                                    .fields = kube_yaml_get(item, kind->name) };
-                                return true;
-                        }
+                JSON_FOREACH (item, kube_yaml_get(f->items[i].tree, kind->list)) {
+                        const char *own = kube_yaml_get(item, "name")->valuestring;
+
+                        if (!streq(own, name))
+                                continue;
+                        *ret = (KubeEntry){ .files = f,
+                                            .file = &f->items[i],
+                                            .kind = kind,
+                                            .name = own,
+                                            .fields = kube_yaml_get(item, kind->name) };
+                        return true;
+                }
         return false;
 }
 

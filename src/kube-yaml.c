@@ -72,11 +72,22 @@ static int _printf_(4, 5) fail_at(Builder *b, const yaml_mark_t *mark, int error
         return fail(b->error, error, "line %zu, column %zu: %s", mark->line + 1, mark->column + 1, message);
 }
 
+/* libyaml counts characters of UTF-8. */
+static size_t byte_at(const Builder *b, size_t character)
+{
+        size_t i = 0;
+
+        for (; i < b->size; i++)
+                if (((unsigned char) b->text[i] & 0xc0) != 0x80 && character-- == 0)
+                        break;
+        return i;
+}
+
 static int parser_failed(Builder *b)
 {
         const yaml_parser_t *p = &b->parser;
         const char *problem = p->problem ? p->problem : "it is not YAML";
-        size_t at = p->problem_mark.index;
+        size_t at = byte_at(b, p->problem_mark.index);
 
         if (p->error == YAML_MEMORY_ERROR)
                 return -ENOMEM;
@@ -157,7 +168,7 @@ static int build_alias(Builder *b, const yaml_event_t *e, unsigned depth, cJSON 
                         *ret = cJSON_Duplicate(b->anchors[i].value, true);
                         return *ret ? 0 : -ENOMEM;
                 }
-        return fail_at(b, &e->start_mark, -EINVAL, "the alias *%s has no anchor before it", name);
+        return fail_at(b, &e->start_mark, -EINVAL, "the alias has no anchor before it");
 }
 
 static int build_sequence(Builder *b, unsigned depth, cJSON **ret)
@@ -361,6 +372,9 @@ static int parse(const char *text, size_t size, cJSON **ret, KubeYamlError *erro
                 return parse_yaml(text, size, ret, error);
         if (json_memory(text, size) > KUBE_YAML_MEMORY_MAX)
                 return fail(error, -EMSGSIZE, "it takes more than %u MiB", KUBE_YAML_MEMORY_MAX >> 20);
+        /* cJSON would end a string there; as YAML it is told where it is. */
+        if (memmem(text, size, "\\u0000", strlen("\\u0000")))
+                return parse_yaml(text, size, ret, error);
         r = json_parse(text, size, size, ret);
         if (r != -EINVAL)
                 return r;

@@ -7,7 +7,7 @@
  * YAML scalar means is up to the reader of the field, so it is a string, but for null, which is null; JSON's
  * values keep their types. Aliases are expanded. */
 
-#define KUBE_YAML_DEPTH_MAX 64U
+#define KUBE_YAML_DEPTH_MAX 64U                  /* of YAML; JSON, which is cJSON's, may be 1000 deep */
 #define KUBE_YAML_MEMORY_MAX (32U * 1024 * 1024) /* for the tree, in bytes, about */
 
 /* What is wrong, for people, with line and column where there are any; no value is part of it. */
