@@ -396,6 +396,10 @@ int conf_check(const Conf *c, ConfError *error)
                 return conf_error_set(
                         error, -EINVAL,
                         "[aws] needs aws_session_token, as aws_access_key_id is that of temporary keys");
+        if (c->aws.endpoint_url && (c->aws.use_fips_endpoint || c->aws.use_dualstack_endpoint))
+                return conf_error_set(
+                        error, -EINVAL, "[aws] has endpoint_url and %s: one excludes the other",
+                        c->aws.use_fips_endpoint ? "use_fips_endpoint" : "use_dualstack_endpoint");
         return 0;
 }
 

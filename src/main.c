@@ -3,6 +3,7 @@
 
 #include "conf.h"
 #include "eatr.h"
+#include "file.h"
 #include "http.h"
 #include "httpd.h"
 #include "json.h"
@@ -12,11 +13,15 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sysexits.h>
 
 #define EXIT_USAGE 2
+
+/* The system's has 0.2 MB. */
+#define CA_BUNDLE_MAX (4U * 1024 * 1024)
 
 #define DEFAULT_CONFIG SYSCONFDIR "/eatr/eatr.conf"
 
@@ -88,7 +93,7 @@ static int help(void)
                     "  --output text|json               form of the summary of once (text)\n"
                     "  --help, --version\n"
                     "\n"
-                    "Durations are written like 20s, 1h30m or 2days. See eatr(8) and eatr.conf(5).");
+                    "Durations are written like 20s, 5min or 1h30m. See eatr(8) and eatr.conf(5).");
         return EXIT_SUCCESS;
 }
 
@@ -172,46 +177,96 @@ static char *credential_path(const char *name)
         return path && access(path, F_OK) >= 0 ? TAKE_PTR(path) : NULL;
 }
 
-static int load_conf(const Arguments *a, Conf **ret, ConfError *error)
+/* What a start that failed so is to end with: only what a person has to mend is worth no other try. */
+static int tell_conf_error(int r, const char *text, int status)
 {
-        _cleanup_(conf_freep) Conf *c = NULL;
-        _cleanup_free_ char *credential = credential_path("eatr.conf");
-        _cleanup_free_ char *option = NULL;
-        int r;
+        log_error("%s", *text ? text : strerror(-r));
+        return r == -ENOMEM ? EXIT_FAILURE : status;
+}
 
-        r = conf_new(&c);
-        if (r < 0)
-                return r;
-        r = conf_load(c, a->config ? a->config : credential ? credential : DEFAULT_CONFIG, error);
-        if (r < 0)
-                return r;
+static int set_overrides(const Arguments *a, Conf *c, ConfError *error)
+{
         for (size_t i = 0; i < OVERRIDES; i++) {
+                _cleanup_free_ char *option = str_printf("--%s", overrides[i].option);
+                int r;
+
                 if (!a->values[i])
                         continue;
-                free(option);
-                option = str_printf("--%s", overrides[i].option);
                 if (!option)
                         return -ENOMEM;
                 r = conf_set(c, overrides[i].section, overrides[i].key, a->values[i], option, error);
                 if (r < 0)
                         return r;
         }
-        r = conf_check(c, error);
+        return 0;
+}
+
+/* libcurl reads it for each connection, and says little about what is wrong with it. */
+static int check_ca_bundle(const char *path, ConfError *error)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(CA_BUNDLE_MAX);
+        int r;
+
+        if (!path)
+                return 0;
+        r = file_read(path, &b);
         if (r < 0)
-                return r;
+                return conf_error_set(error, r, "[aws] ca_bundle: %s: %s", path, file_strerror(r));
+        if (!strstr(buf_str(&b), "-----BEGIN CERTIFICATE-----"))
+                return conf_error_set(error, -EINVAL,
+                                      "[aws] ca_bundle: %s: there is no PEM certificate in it", path);
+        return 0;
+}
+
+/* Returns 0 or an exit status, with the reason told. */
+static int load_conf(const Arguments *a, Conf **ret)
+{
+        _cleanup_(conf_freep) Conf *c = NULL;
+        _cleanup_free_ char *credential = credential_path("eatr.conf");
+        ConfError error = { "" };
+        int r;
+
+        r = conf_new(&c);
+        if (r >= 0)
+                r = conf_load(c, a->config ? a->config : credential ? credential : DEFAULT_CONFIG, &error);
+        if (r < 0)
+                return tell_conf_error(r, error.text, EX_CONFIG);
+        r = set_overrides(a, c, &error);
+        if (r < 0)
+                return tell_conf_error(r, error.text, EXIT_USAGE);
+        r = conf_check(c, &error);
+        if (r >= 0)
+                r = check_ca_bundle(c->aws.ca_bundle, &error);
+        if (r < 0)
+                return tell_conf_error(r, error.text, EX_CONFIG);
         *ret = TAKE_PTR(c);
         return 0;
 }
 
-static int load_kube_config(const Arguments *a, const Conf *conf, KubeConfig **ret, KubeConfigError *error)
+/* systemd sets $HOME only for units with User=. */
+static const char *home(void)
+{
+        const char *path = getenv("HOME");
+        const struct passwd *user;
+
+        if (path)
+                return path;
+        user = getpwuid(geteuid());
+        return user ? user->pw_dir : NULL;
+}
+
+/* As load_conf(). */
+static int load_kube_config(const Arguments *a, const Conf *conf, KubeConfig **ret)
 {
         _cleanup_free_ char *credential = credential_path("kubeconfig");
+        KubeConfigError error = { "" };
         const char *path = a->kubeconfig ? a->kubeconfig
                            : credential  ? credential
                                          : conf->kubernetes.kubeconfig;
+        int r;
 
-        return kube_config_load(path, getenv("KUBECONFIG"), getenv("HOME"), conf->kubernetes.context, ret,
-                                error);
+        r = kube_config_load(path, getenv("KUBECONFIG"), home(), conf->kubernetes.context, ret, &error);
+        return r < 0 ? tell_conf_error(r, error.text, EX_CONFIG) : 0;
 }
 
 /* --- running --------------------------------------------------------------------------------------- */
@@ -242,6 +297,15 @@ static void print_summary(const Eatr *e, bool json)
                 (void) puts(text);
 }
 
+/* Not the end, as it would be by default: somebody means a reload. */
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+        log_warning(
+                "SIGHUP: the configuration is read at the start only; restart eatr to have a change take "
+                "effect");
+        return 0;
+}
+
 static int start_httpd(sd_event *event, const ConfMetrics *conf, Eatr *e, Httpd **ret)
 {
         int r;
@@ -268,6 +332,9 @@ static int run_loop(const Arguments *a, const Conf *conf, const KubeConfig *kube
         r = sd_event_new(&event);
         if (r < 0)
                 return log_error_errno(r, "Cannot make an event loop: %m");
+        r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, NULL);
+        if (r < 0)
+                return log_error_errno(r, "Cannot listen for SIGHUP: %m");
         r = eatr_new(event, &config, &eatr);
         if (r < 0)
                 return log_error_errno(r, "Cannot start: %m");
@@ -284,7 +351,7 @@ static int run_loop(const Arguments *a, const Conf *conf, const KubeConfig *kube
         return r;
 }
 
-/* SIGTERM and SIGINT are the loop's; writing to a peer that has gone is an error like any other. */
+/* SIGTERM, SIGINT and SIGHUP are the loop's; writing to a peer that has gone is an error like any other. */
 static void set_up_signals(void)
 {
         sigset_t set;
@@ -292,6 +359,7 @@ static void set_up_signals(void)
         (void) sigemptyset(&set);
         (void) sigaddset(&set, SIGTERM);
         (void) sigaddset(&set, SIGINT);
+        (void) sigaddset(&set, SIGHUP);
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
 }
@@ -300,26 +368,29 @@ static int run(const Arguments *a)
 {
         _cleanup_(conf_freep) Conf *conf = NULL;
         _cleanup_(kube_config_freep) KubeConfig *kube = NULL;
-        KubeConfigError kube_error = { "" };
-        ConfError conf_error = { "" };
         int r;
 
         log_open(0);
-        r = load_conf(a, &conf, &conf_error);
-        if (r < 0) {
-                log_error("%s", *conf_error.text ? conf_error.text : strerror(-r));
-                return EX_CONFIG;
-        }
+        r = load_conf(a, &conf);
+        if (r != 0)
+                return r;
         log_open(conf->verbosity);
-        r = load_kube_config(a, conf, &kube, &kube_error);
-        if (r < 0) {
-                log_error("%s", *kube_error.text ? kube_error.text : strerror(-r));
-                return EX_CONFIG;
-        }
+        r = load_kube_config(a, conf, &kube);
+        if (r != 0)
+                return r;
         log_info("eatr " PACKAGE_VERSION ", context %s at %s, region %s", kube->context, kube->server,
                  conf->aws.region);
         r = run_loop(a, conf, kube);
         return r < 0 ? EXIT_FAILURE : r;
+}
+
+/* What could not be written was not said. */
+static int finish(int status)
+{
+        if (fclose(stdout) == 0 || errno == EBADF || status != EXIT_SUCCESS)
+                return status;
+        (void) fprintf(stderr, "eatr: cannot write to standard output: %s\n", strerror(errno));
+        return EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -329,12 +400,12 @@ int main(int argc, char **argv)
 
         r = parse_arguments(argc, argv, &a);
         if (r >= 0)
-                return r;
+                return finish(r);
         json_setup();
         set_up_signals();
         if (http_setup() < 0)
                 return EXIT_FAILURE;
         r = run(&a);
         http_shutdown();
-        return r;
+        return finish(r);
 }

@@ -1107,7 +1107,7 @@ static void test_shipped_defaults(void **state)
         check_equal(c, untouched);
         check_list(c->namespaces.blacklist, "");
         check_list(c->namespaces.include, "*");
-        assert_string_equal(c->kubernetes.kubeconfig, "/etc/eatr/kubeconfig");
+        assert_null(c->kubernetes.kubeconfig);
 }
 
 static void test_keys_are_documented(void **state)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import pwd
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -143,9 +144,25 @@ def test_what_is_missing_is_named(key: str, alone: MakeEatr) -> None:
 def test_a_bad_value_on_the_command_line_names_the_option(
     option: str, value: str, alone: MakeEatr
 ) -> None:
-    """As one in a file does, with the same exit status."""
-    line = refusal(alone(), option, value)
+    """With the exit status of a command line that cannot be understood."""
+    line = refusal(alone(), option, value, code=2)
     assert option.lstrip("-") in line and value in line
+
+
+def test_a_ca_bundle_that_cannot_work_is_named(alone: MakeEatr, tmp_path: Path) -> None:
+    """Not there, or without a certificate in it."""
+    path = tmp_path / "ca.pem"
+    one = alone({"aws": {"ca_bundle": path}})
+    assert f"[aws] ca_bundle: {path}: No such file" in refusal(one)
+    path.write_text("-----BEGIN PRIVATE KEY-----\n")
+    one.log.clear()
+    assert f"[aws] ca_bundle: {path}: there is no PEM certificate in it" in refusal(one)
+
+
+@pytest.mark.parametrize("key", ["use_fips_endpoint", "use_dualstack_endpoint"])
+def test_two_endpoints_at_once_are_refused(key: str, alone: MakeEatr) -> None:
+    """Whoever asks for FIPS must not get something else in silence."""
+    assert f"[aws] has endpoint_url and {key}" in refusal(alone({"aws": {key: True}}))
 
 
 def test_a_port_in_use_is_named_before_anything_is_done(alone: MakeEatr) -> None:
@@ -251,6 +268,19 @@ def test_a_kubeconfig_that_is_not_there_is_named(alone: MakeEatr) -> None:
     assert "/no:/where" in refusal(one, env={"KUBECONFIG": "/no:/where"})
     one.log.clear()
     assert f"{one.directory}/.kube/config" in refusal(one)
+
+
+def test_without_home_it_is_the_users_own(alone: MakeEatr, tmp_path: Path) -> None:
+    """systemd sets $HOME only for units with User=."""
+    path = Path(pwd.getpwuid(os.getuid()).pw_dir, ".kube", "config")
+    if path.exists():
+        pytest.skip(f"there is a {path}")
+    one = alone({"kubernetes": None})
+    script = tmp_path / "eatr.sh"
+    script.write_text(f'#!/bin/sh\nunset HOME\nexec {one.binary} "$@"\n')
+    script.chmod(0o755)
+    one.binary = script
+    assert str(path) in refusal(one)
 
 
 # AWS's answers ----------------------------------------------------------------------------------------

@@ -293,6 +293,28 @@ def test_help_and_version_go_to_stdout(eatr: MakeEatr) -> None:
     assert not one.log
 
 
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["once"]], ids=" ".join)
+def test_what_cannot_be_said_is_an_error(argv: list[str], ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """Where stdout has no room."""
+    one = eatr()
+    script = one.directory / "eatr.sh"
+    script.write_text(f'#!/bin/sh\nexec {one.binary} "$@" >/dev/full\n')
+    script.chmod(0o755)
+    one.binary = script
+    assert one.run(*argv) == 1
+    assert one.log[-1] == "eatr: cannot write to standard output: No space left on device"
+
+
+def test_sighup_does_not_end_it(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """It is told that nothing was read again."""
+    one = eatr().start()
+    one.wait_ready()
+    one.signal(signal.SIGHUP)
+    one.wait_log("warning: SIGHUP: .*restart eatr")
+    api.add_namespace("shop")
+    wait_fresh(ecr, api)
+
+
 @pytest.mark.parametrize(
     "argv",
     [
