@@ -6,6 +6,7 @@
 #include "registry.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 
 /* One round is what AWS's SDKs do for a call: three tries close together. Rounds are minutes apart. */
@@ -19,7 +20,7 @@ static const BackoffPolicy backoff_urgent = { .base = 30 * USEC_PER_SEC, .cap = 
 #define SKEW_MIN USEC_PER_MINUTE
 #define SKEW_MAX USEC_PER_DAY
 
-/* Whatever the answers say, calls are not closer together than this unless the interval is given. */
+/* Whatever the answers say, calls are not closer together than this, or than the interval that is given. */
 #define RENEWAL_MIN (5 * USEC_PER_SEC)
 
 #define STALL_GRACE USEC_PER_MINUTE
@@ -107,7 +108,7 @@ static usec_t renewal_delay(const Registry *r)
                 token_renewal_due(r->token->issued, r->token->expires, r->interval) - r->token->issued;
 
         if (r->interval > 0)
-                return delay;
+                return MAX(delay, MIN(r->interval, RENEWAL_MIN));
         /* A little early, so that many hosts that started together do not stay together. */
         delay -= (usec_t) ((double) delay / 20 * backoff_random() / UINT32_MAX);
         return MAX(delay, RENEWAL_MIN);
@@ -137,10 +138,14 @@ static void log_failure(const Registry *r, AwsOutcome outcome, usec_t delay)
         char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX];
         const char *advice = "";
 
-        if (outcome == AWS_REJECTED || outcome == AWS_SKEWED)
+        if (outcome == AWS_SKEWED && r->skew == 0 &&
+            fabs(r->stats.clock_skew) > (double) (SKEW_MIN / USEC_PER_SEC))
+                advice = "; this host's clock differs from AWS's by more than a day, check its "
+                         "synchronisation";
+        else if (outcome == AWS_REJECTED || outcome == AWS_SKEWED)
                 advice = "; check the credentials, their right to ecr:GetAuthorizationToken, and the region";
         else if (outcome == AWS_EXPIRED)
-                advice = "; the credentials have expired and need to be replaced";
+                advice = "; the credentials have expired: replace them, and restart eatr";
         (void) clock_format_duration(next, delay);
         if (registry_token_left(r) > 0)
                 log_warning("No new token from %s: %s%s. Trying again in %s; the current token is good for "
