@@ -30,12 +30,30 @@ static bool is_blank(char c)
         return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* An item that is too large is read over, to its end. */
+static int gather(KubeStream *s, const char *p, size_t n)
+{
+        int r = s->skipping ? 0 : buf_append(&s->current, p, n);
+
+        if (r != -EMSGSIZE)
+                return r;
+        buf_done(&s->current);
+        s->current = BUF_INIT(KUBE_STREAM_ITEM_MAX);
+        s->skipping = true;
+        s->skipped++;
+        return 0;
+}
+
 /* A line may end in CR LF: blanks behind it are not part of the item. */
 static int emit(KubeStream *s)
 {
         size_t n = s->current.size;
         int r;
 
+        if (s->skipping) {
+                s->skipping = false;
+                return 0;
+        }
         while (n > 0 && is_blank(s->current.data[n - 1]))
                 n--;
         r = s->item(buf_str(&s->current), n, s->userdata);
@@ -52,14 +70,14 @@ static int feed_lines(KubeStream *s, const char *p, size_t n)
                 const char *newline = memchr(p, '\n', (size_t) (end - p)), *stop = newline ? newline : end;
 
                 /* Blanks that begin a line are dropped, so that a blank line comes to nothing. */
-                while (s->current.size == 0 && p < stop && is_blank(*p))
+                while (s->current.size == 0 && !s->skipping && p < stop && is_blank(*p))
                         p++;
-                r = buf_append(&s->current, p, (size_t) (stop - p));
+                r = gather(s, p, (size_t) (stop - p));
                 if (r < 0)
                         return r;
                 if (!newline)
                         break;
-                if (s->current.size > 0) {
+                if (s->current.size > 0 || s->skipping) {
                         r = emit(s);
                         if (r < 0)
                                 return r;
@@ -143,7 +161,7 @@ static int scan_byte(KubeStream *s, char c)
                 return here;
         case '{':
         case '[':
-                if (s->depth >= DEPTH_MAX)
+                if (s->depth >= DEPTH_MAX && !s->in_items) /* an item's is for who parses it */
                         return -EBADMSG;
                 s->in_items |= s->depth == 1 && c == '[' && key_is_items(s);
                 s->depth++;
@@ -160,7 +178,7 @@ static int put(KubeStream *s, BytePlace place, const char *p, size_t n)
 {
         if (place == BYTE_NOWHERE || n == 0)
                 return 0;
-        return buf_append(place == BYTE_ITEM ? &s->current : &s->envelope, p, n);
+        return place == BYTE_ITEM ? gather(s, p, n) : buf_append(&s->envelope, p, n);
 }
 
 /* Bytes of one place are appended together; a call a byte would be most of the work of a long list. */
@@ -201,5 +219,5 @@ int kube_stream_finish(const KubeStream *s)
 {
         if (s->mode == KUBE_STREAM_LIST)
                 return s->done ? 0 : -EBADMSG;
-        return s->current.size == 0 ? 0 : -EBADMSG;
+        return s->current.size == 0 && !s->skipping ? 0 : -EBADMSG;
 }

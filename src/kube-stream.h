@@ -6,7 +6,9 @@
 /* Cuts what an API server streams into objects, so that memory holds one object and never a whole list.
  * Pure. */
 
-/* Largest single object. etcd takes 1.5 MiB, and only metadata is asked for. */
+/* Largest single object. etcd takes 1.5 MiB, and only metadata is asked for; what is larger is somebody's
+ * joke, made of characters that JSON writes as six. It is left out: nobody's Secret may depend on what
+ * others have in their namespaces. */
 #define KUBE_STREAM_ITEM_MAX (2U * 1024 * 1024)
 
 typedef enum KubeStreamMode {
@@ -25,14 +27,16 @@ typedef struct KubeStream {
         Buf envelope; /* a list without the elements of its items */
         unsigned depth;
         bool in_string, escaped, in_items, done;
-        char key[8]; /* start of the last string at depth 1 */
+        bool skipping;    /* the current item is too large */
+        uint64_t skipped; /* items that were */
+        char key[8];      /* start of the last string at depth 1 */
         size_t key_size;
 } KubeStream;
 
 void kube_stream_init(KubeStream *s, KubeStreamMode mode, kube_stream_item_t item, void *userdata);
 
-/* Takes the next bytes. Returns 0, -EMSGSIZE for an object over the maximum, -EBADMSG for what cannot be
- * JSON, or what the callback returned. */
+/* Takes the next bytes. Returns 0, -EMSGSIZE for a list's envelope of more than 64 KiB, -EBADMSG for what
+ * cannot be JSON, or what the callback returned. */
 int kube_stream_feed(KubeStream *s, const void *p, size_t n);
 
 /* Says whether the stream ended where it may: 0 or -EBADMSG. */

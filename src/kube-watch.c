@@ -55,7 +55,6 @@ typedef enum ListMode {
 } ListMode;
 
 struct KubeWatch {
-        sd_event *event;
         KubeClient *client;
         const char *collection, *query;
         const KubeWatchHandler *handler;
@@ -69,11 +68,13 @@ struct KubeWatch {
         char version[VERSION_MAX]; /* resourceVersion of the last thing seen; "": unknown, list first */
         ListMode list_mode;
         bool expired;      /* the watch said that version is too old */
+        bool left_out;     /* an object of this list or watch could not be read */
         bool doubtful;     /* the server was away, and may have come back from a backup */
         char problem[256]; /* what is wrong with what came in; "" if nothing */
         uint64_t events;
         usec_t started, relist_at;
         unsigned failures;
+        unsigned expirations; /* watches in a row that were told at once that their version is too old */
         bool synced;
         uint64_t restarts, relists;
 };
@@ -142,16 +143,23 @@ static void set_version(KubeWatch *w, const cJSON *object)
 
 /* --- list ------------------------------------------------------------------------------------------ */
 
+/* One object that cannot be read is its namespace's trouble, and told once in a list or watch. */
+static void leave_out(KubeWatch *w, const char *why)
+{
+        if (!w->left_out)
+                log_warning("%s: leaving out an object that %s", w->collection, why);
+        w->left_out = true;
+}
+
 static int on_list_item(const char *p, size_t n, void *userdata)
 {
         KubeWatch *w = userdata;
         _cleanup_json_ cJSON *object = NULL;
-        int r;
 
-        r = json_parse(p, n, KUBE_STREAM_ITEM_MAX, &object);
-        if (r < 0)
-                return -EBADMSG;
-        w->handler->seen(object, w->userdata);
+        if (json_parse(p, n, KUBE_STREAM_ITEM_MAX, &object) < 0)
+                leave_out(w, "is no JSON that can be read");
+        else
+                w->handler->seen(object, w->userdata);
         return 0;
 }
 
@@ -162,10 +170,9 @@ static int on_data(const void *p, size_t n, void *userdata)
         int r;
 
         r = kube_stream_feed(&w->stream, p, n);
-        if (r == -EMSGSIZE)
-                (void) snprintf(w->problem, sizeof(w->problem), "an object is larger than %u MiB",
-                                KUBE_STREAM_ITEM_MAX / 1024 / 1024);
-        else if (r == -EBADMSG)
+        if (w->stream.skipped > 0)
+                leave_out(w, "is too large");
+        if (r == -EBADMSG || r == -EMSGSIZE)
                 (void) snprintf(w->problem, sizeof(w->problem), "the answer is no %s of metadata",
                                 w->state == WATCH_LISTING ? "list" : "watch");
         return r;
@@ -261,30 +268,28 @@ static void on_checked(KubeRequest *q, HttpOutcome outcome, const KubeStatus *st
 {
         KubeWatch *w = userdata;
 
-        if (outcome == HTTP_OK)
-                w->doubtful = false;
-        else if (outcome == HTTP_GONE || status->version_too_large) {
+        if (outcome == HTTP_GONE || status->version_too_large) {
                 if (status->version_too_large)
                         log_warning("The API server's versions went back, as after a restore of etcd; "
                                     "reading %s anew",
                                     w->collection);
                 w->version[0] = '\0';
-        } else {
+        } else if (outcome == HTTP_RETRY || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED) {
                 fail(w, outcome, status, kube_request_retry_after(q));
                 return;
         }
+        w->doubtful = false; /* a refusal says nothing, and the watch will say its own */
         wait_and_begin(w, 0);
 }
 
-/* A watch from a version that is yet to come would be silent until it has come. A list says so: one object
- * of it, read past the cache, is the cheapest question there is. The query is left out, as it would have the
- * server search for an object that fits. */
+/* A watch from a version that is yet to come would be silent until it has come. A list of one object, read
+ * past the cache, is the cheapest question that shows it. */
 static int begin_check(KubeWatch *w)
 {
         _cleanup_free_ char *path = NULL;
 
-        path = str_printf("%s?limit=1&resourceVersionMatch=NotOlderThan&resourceVersion=%s", w->collection,
-                          w->version);
+        path = str_printf("%s?%slimit=1&resourceVersionMatch=NotOlderThan&resourceVersion=%s", w->collection,
+                          w->query, w->version);
         if (!path)
                 return -ENOMEM;
 
@@ -345,26 +350,34 @@ static int on_watch_line(const char *p, size_t n, void *userdata)
 {
         _cleanup_json_ cJSON *event = NULL;
 
-        if (json_parse(p, n, KUBE_STREAM_ITEM_MAX, &event) < 0)
-                return -EBADMSG;
-        return on_event(userdata, event);
+        if (json_parse(p, n, KUBE_STREAM_ITEM_MAX, &event) >= 0)
+                return on_event(userdata, event);
+        if (n == 0 || p[0] != '{' || p[n - 1] != '}')
+                return -EBADMSG; /* no API server's at all */
+        leave_out(userdata, "is no JSON that can be read");
+        return 0;
 }
 
 /* After an end that is no failure: on from the last version, or anew from a list. */
 static void resume(KubeWatch *w)
 {
         bool relist = w->expired || clock_boottime() >= w->relist_at;
+        usec_t delay = relist ? 0 : between(0, 250 * USEC_PER_MSEC);
 
+        /* A version that has just been listed cannot be too old: servers of one cluster disagree. */
+        w->expirations = w->expired && w->events == 0 ? w->expirations + 1 : 0;
+        if (w->expirations > 1)
+                delay = backoff_delay(&backoff_policy, w->expirations - 1, backoff_random());
         if (relist) {
                 log_debug("%s: listing anew", w->collection);
-                if (!w->expired)
+                if (!w->expired || w->expirations > 1)
                         w->list_mode = LIST_CONSISTENT;
                 w->relist_at = 0;
         }
         w->expired = false;
         w->restarts++;
         work(w);
-        wait_and_begin(w, relist ? 0 : between(0, 250 * USEC_PER_MSEC));
+        wait_and_begin(w, delay);
 }
 
 static void on_watch_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
@@ -427,6 +440,7 @@ static int begin_watch(KubeWatch *w)
 static int begin(KubeWatch *w)
 {
         w->problem[0] = '\0';
+        w->left_out = false;
         if (!w->version[0] || w->relist_at == 0)
                 return begin_list(w);
         return w->doubtful ? begin_check(w) : begin_watch(w);
@@ -438,6 +452,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         int r;
 
         if (w->state == WATCH_WATCHING) {
+                w->expirations = 0;
                 w->handler->working(w->userdata);
                 return 0;
         }
@@ -456,7 +471,6 @@ int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, 
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        w->event = sd_event_ref(event);
         w->client = client;
         w->collection = collection;
         w->query = query;
@@ -505,7 +519,6 @@ KubeWatch *kube_watch_free(KubeWatch *w)
         (void) kube_request_free(w->request);
         kube_stream_done(&w->stream);
         (void) sd_event_source_disable_unref(w->timer);
-        (void) sd_event_unref(w->event);
         free(w);
         return NULL;
 }
