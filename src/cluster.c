@@ -82,7 +82,9 @@ static void on_namespace_seen(const cJSON *object, void *userdata)
         verdict = judge(c, n->name, metadata);
         if (n->exists && n->target.verdict == verdict)
                 return; /* other people's labels and annotations */
-        if (!n->exists && !k->listing)
+        if (k->listing || verdict != MATCH_WANTED)
+                n->appeared = 0;
+        else
                 n->appeared = clock_boottime();
         n->exists = true;
         n->target.verdict = verdict;
@@ -109,10 +111,21 @@ static void drop_unlisted_namespaces(Collection *k)
 
 /* --- Secrets --------------------------------------------------------------------------------------- */
 
+/* The namespace of an object if it is a Secret of eatr's name, which a proxy may not have looked at; else
+ * NULL.
+ */
+static const char *secret_namespace(const Cluster *c, const cJSON *object)
+{
+        const cJSON *metadata = json_get(object, "metadata");
+        const char *name = json_string(metadata, "name");
+
+        return name && streq(name, c->config.writer.secret_name) ? json_string(metadata, "namespace") : NULL;
+}
+
 static void on_secret_seen(const cJSON *object, void *userdata)
 {
         Collection *k = userdata;
-        Node *n = find_or_add(k->cluster, json_string(json_get(object, "metadata"), "namespace"));
+        Node *n = find_or_add(k->cluster, secret_namespace(k->cluster, object));
         KubeSecret secret;
 
         if (!n)
@@ -138,7 +151,7 @@ static void secret_gone(Cluster *c, Node *n, uint64_t version)
 static void on_secret_gone(const cJSON *object, void *userdata)
 {
         Collection *k = userdata;
-        const char *name = json_string(json_get(object, "metadata"), "namespace");
+        const char *name = secret_namespace(k->cluster, object);
         Node *n = name ? targets_find(k->cluster->targets, name) : NULL;
         KubeSecret secret;
 
@@ -150,11 +163,13 @@ static void on_secret_gone(const cJSON *object, void *userdata)
 
 static void drop_unlisted_secrets(Collection *k)
 {
-        TARGETS_FOREACH (n, next, k->cluster->targets)
-                if (n->target.secret.exists && n->seen_secret != k->list) {
-                        n->target.secret.resource_version = 0;
+        TARGETS_FOREACH (n, next, k->cluster->targets) {
+                if (n->seen_secret == k->list)
+                        continue;
+                n->target.secret.resource_version = 0;
+                if (n->target.secret.exists)
                         secret_gone(k->cluster, n, 0);
-                }
+        }
 }
 
 /* --- both ------------------------------------------------------------------------------------------ */

@@ -21,6 +21,10 @@
 #define ONCE_TRIES 3U
 
 #define STATUS_MAX 2048U
+#define STATUS_ERROR_MAX 300U
+
+/* After a suspend all timers are late at once; those that are due run before this. */
+#define SECOND_LOOK USEC_PER_SEC
 
 struct Eatr {
         sd_event *event;
@@ -30,7 +34,7 @@ struct Eatr {
         sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *watchdog;
         usec_t watchdog_interval;
         usec_t started; /* CLOCK_REALTIME */
-        bool review_pending, ready, stalled;
+        bool review_pending, ready, suspected, stalled;
         char status[STATUS_MAX];
 
         /* The pass that is under way since a token came; 0: none. */
@@ -88,8 +92,10 @@ static void tell_status(Eatr *e)
 
         format_namespaces(e, namespaces, sizeof(namespaces));
         format_token(e, token, sizeof(token));
-        (void) snprintf(status, sizeof(status), "%s; %s%s%.300s%s%.300s", namespaces, token,
-                        *aws ? "; AWS: " : "", aws, *kube ? "; API server: " : "", kube);
+        (void) snprintf(status, sizeof(status), "%s; %s%s%.*s%s%.*s", namespaces, token,
+                        *aws ? "; AWS: " : "", str_fit(aws, strlen(aws), STATUS_ERROR_MAX), aws,
+                        *kube ? "; API server: " : "", str_fit(kube, strlen(kube), STATUS_ERROR_MAX), kube);
+        (void) str_make_printable(status); /* a line end in a peer's text would begin a field of its own */
         if (streq(status, e->status))
                 return;
         memcpy(e->status, status, sizeof(status));
@@ -153,6 +159,8 @@ static void review_pass(Eatr *e)
                             took, created, renewed, summary.failing, summary.conflict);
         else if (created + renewed > 0)
                 log_info("Pass done in %s: %llu Secrets created, %llu renewed", took, created, renewed);
+        else if (summary.pending > 0)
+                log_info("Pass done: %u namespaces have yet to get a Secret", summary.pending);
         else
                 log_info("Pass done: every Secret is good as it is");
 }
@@ -230,13 +238,16 @@ static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata)
         char reason[EATR_REASON_MAX];
         Eatr *e = userdata;
         bool healthy = eatr_is_healthy(e, reason);
+        bool look_again = !healthy && !e->suspected;
 
         if (healthy)
                 (void) sd_notify(false, "WATCHDOG=1");
-        else if (!e->stalled)
+        else if (e->suspected && !e->stalled)
                 log_error("%s; leaving it to the watchdog", reason);
-        e->stalled = !healthy;
-        (void) sd_event_source_set_time_relative(e->watchdog, e->watchdog_interval);
+        e->stalled = !healthy && e->suspected;
+        e->suspected = !healthy;
+        (void) sd_event_source_set_time_relative(e->watchdog,
+                                                 look_again ? SECOND_LOOK : e->watchdog_interval);
         (void) sd_event_source_set_enabled(e->watchdog, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -247,7 +258,7 @@ static int add_watchdog(Eatr *e)
 
         if (sd_watchdog_enabled(false, &limit) <= 0)
                 return 0;
-        e->watchdog_interval = limit / 2;
+        e->watchdog_interval = limit / 3;
         return sd_event_add_time_relative(e->event, &e->watchdog, CLOCK_BOOTTIME, 0, 0, on_watchdog, e);
 }
 
@@ -338,14 +349,19 @@ bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX])
 
 bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
 {
+        ClusterSummary s;
+
         if (!eatr_is_healthy(e, reason))
                 return false;
+        cluster_summary(e->cluster, &s);
         if (registry_token_left(e->registry) == 0)
                 (void) snprintf(reason, EATR_REASON_MAX, "no good token%s%s",
                                 *registry_error(e->registry) ? ": " : "", registry_error(e->registry));
         else if (!cluster_synced(e->cluster) || *cluster_error(e->cluster))
                 (void) snprintf(reason, EATR_REASON_MAX, "the API server cannot be used%s%s",
                                 *cluster_error(e->cluster) ? ": " : "", cluster_error(e->cluster));
+        else if (s.failing > 0 && s.fresh + s.due == 0)
+                (void) snprintf(reason, EATR_REASON_MAX, "no Secret can be written");
         return !reason[0];
 }
 

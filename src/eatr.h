@@ -37,7 +37,7 @@ usec_t eatr_started(const Eatr *e);
 #define EATR_REASON_MAX 512U
 bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX]);
 
-/* Whether eatr can do its job: it holds a good token and reads and writes the cluster. */
+/* Whether eatr can do its job: it holds a good token, and can read and write the cluster. */
 bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX]);
 
 Eatr *eatr_free(Eatr *e);

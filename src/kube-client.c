@@ -18,12 +18,15 @@
  */
 #define TOKEN_FILE_MAX_AGE USEC_PER_MINUTE
 
+#define RETRY_AFTER_MAX USEC_PER_MINUTE
+
 struct KubeClient {
         HttpClient *http;
         const KubeConfig *config;
         KubeStats *stats;
         char *token;      /* last good read of the token file */
         usec_t token_due; /* to be read again then, 0: now */
+        bool token_lost;  /* the last read was none */
 };
 
 struct KubeRequest {
@@ -93,19 +96,9 @@ static void read_causes(const cJSON *status, KubeStatus *ret)
 
                 if (!reason)
                         continue;
-                ret->field_manager_conflict |= streq(reason, "FieldManagerConflict");
                 ret->namespace_terminating |= streq(reason, "NamespaceTerminating");
                 ret->version_too_large |= streq(reason, "ResourceVersionTooLarge");
         }
-}
-
-/* As much of a text as fits in max bytes without cutting a character of UTF-8 in two. */
-static int text_fit(const char *p, size_t n, size_t max)
-{
-        if (n > max)
-                for (n = max; n > 0 && ((unsigned char) p[n] & 0xc0) == 0x80; n--)
-                        ;
-        return (int) n;
 }
 
 /* Proxies answer with pages and priority-and-fairness with plain text: the first line of that will do. */
@@ -124,7 +117,7 @@ static void read_plain(const char *body, size_t size, KubeStatus *ret)
                                 n > 0 ? " with a page that is not the API server's" : "");
         else
                 (void) snprintf(ret->message, sizeof(ret->message), "HTTP status %ld: %.*s", ret->code,
-                                text_fit(body, n, PLAIN_MAX), body);
+                                str_fit(body, n, PLAIN_MAX), body);
 }
 
 void kube_status_read(long code, const char *body, size_t size, const char *transport_error, KubeStatus *ret)
@@ -148,7 +141,7 @@ void kube_status_read(long code, const char *body, size_t size, const char *tran
                 return;
         }
         (void) snprintf(ret->message, sizeof(ret->message), "%.*s",
-                        text_fit(message, strlen(message), sizeof(ret->message) - 1), message);
+                        str_fit(message, strlen(message), sizeof(ret->message) - 1), message);
         ret->immutable = code == 422 && strstr(message, "field is immutable");
 }
 
@@ -163,9 +156,13 @@ static void refresh_token(KubeClient *c)
         if (!c->config->token_file || (c->token && now < c->token_due))
                 return;
         if (kube_config_read_token(c->config->token_file, &token) < 0) {
-                log_debug("Cannot read a token from %s, using the last one", c->config->token_file);
+                if (!c->token_lost)
+                        log_warning("Cannot read a token from %s, using the last one until it can be read",
+                                    c->config->token_file);
+                c->token_lost = true;
                 return;
         }
+        c->token_lost = false;
         str_erase_free(c->token);
         c->token = token;
         c->token_due = usec_add(now, TOKEN_FILE_MAX_AGE);
@@ -285,12 +282,7 @@ const Buf *kube_request_body(const KubeRequest *q)
 
 usec_t kube_request_retry_after(const KubeRequest *q)
 {
-        return http_request_retry_after(q->http);
-}
-
-usec_t kube_request_duration(const KubeRequest *q)
-{
-        return http_request_duration(q->http);
+        return MIN(http_request_retry_after(q->http), RETRY_AFTER_MAX);
 }
 
 KubeRequest *kube_request_free(KubeRequest *q)
@@ -326,11 +318,6 @@ int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats,
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
-}
-
-void kube_client_disconnect(KubeClient *c)
-{
-        http_client_disconnect(c->http);
 }
 
 usec_t kube_client_last_activity(const KubeClient *c)

@@ -46,13 +46,12 @@ typedef struct KubeStats {
 /* The Status object of an answer that is no success
  * (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/), or a stand-in for it. */
 typedef struct KubeStatus {
-        long code;                   /* HTTP's; 0: no answer */
-        bool field_manager_conflict; /* 409: somebody else owns a field */
-        bool namespace_terminating;  /* 403: nothing can be created there any more */
-        bool immutable;              /* 422: the Secret's type or data cannot be changed */
-        bool version_too_large;      /* 504: the server has not come to that resourceVersion */
-        char reason[64];             /* "NotFound"; "" if there was none */
-        char message[384];           /* for people, never empty */
+        long code;                  /* HTTP's; 0: no answer */
+        bool namespace_terminating; /* 403: nothing can be created there any more */
+        bool immutable;             /* 422: the Secret's type or data cannot be changed */
+        bool version_too_large;     /* 504: the server has not come to that resourceVersion */
+        char reason[64];            /* "NotFound"; "" if there was none */
+        char message[384];          /* for people, never empty */
 } KubeStatus;
 
 /* Reads a body that came with a status code; transport_error is used for code 0. Pure. */
@@ -84,8 +83,7 @@ int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats,
 int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,
                         KubeRequest **ret);
 
-/* The underlying connections: see http_client_disconnect() and http_client_last_activity(). */
-void kube_client_disconnect(KubeClient *c);
+/* See http_client_last_activity(). */
 usec_t kube_client_last_activity(const KubeClient *c);
 
 /* All requests have to be freed before. */
@@ -93,8 +91,8 @@ KubeClient *kube_client_free(KubeClient *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(KubeClient *, kube_client_free);
 
 const Buf *kube_request_body(const KubeRequest *q);
+/* The API server asks for up to 32 s; a gateway's page that asks for hours is not obeyed beyond a minute. */
 usec_t kube_request_retry_after(const KubeRequest *q);
-usec_t kube_request_duration(const KubeRequest *q);
 
 /* Cancels, too. NULL is fine. */
 KubeRequest *kube_request_free(KubeRequest *q);

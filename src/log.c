@@ -96,17 +96,6 @@ static void log_stderr(int level, const char *tag, size_t tag_size, const char *
                        names[level & 7], message);
 }
 
-/* A peer's text may hold line ends and control characters, also C1's in UTF-8, to which terminals listen
- * too; one message stays one line. */
-static void make_printable(char *s)
-{
-        for (; *s; s++)
-                if ((unsigned char) *s < 0x20 || *s == 0x7f)
-                        *s = ' ';
-                else if ((unsigned char) s[0] == 0xc2 && ((unsigned char) s[1] & 0xe0) == 0x80)
-                        s[0] = s[1] = ' ';
-}
-
 void log_full(int level, const char *file, int error, const LogField *field, const char *format, ...)
 {
         char line[LINE_MAX_SIZE] = "MESSAGE=";
@@ -121,7 +110,7 @@ void log_full(int level, const char *file, int error, const LogField *field, con
         va_start(ap, format);
         (void) vsnprintf(message, sizeof(line) - strlen("MESSAGE="), format, ap);
         va_end(ap);
-        make_printable(message);
+        (void) str_make_printable(message);
         if (log_state.journal)
                 log_journal(level, file, tag_size, field, line);
         else

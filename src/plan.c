@@ -4,6 +4,8 @@
 #include "backoff.h"
 #include "plan.h"
 
+#include <stdio.h>
+
 #define HEAL_INTERVAL USEC_PER_MINUTE
 #define HEAL_BURST 5
 
@@ -63,18 +65,19 @@ static usec_t token_clock(const Token *token, usec_t now)
 
 bool plan_secret_is_good(const KubeSecret *s, const Token *token, usec_t now)
 {
-        return token && s->exists && s->ours && s->intact && s->expires > token_clock(token, now);
+        return token && s->exists && s->ours && s->intact && token_same_registry(s->token_id, token->id) &&
+               s->expires > token_clock(token, now);
 }
 
 /* The Secret is eatr's and whole, but holds another token than the current one: one of an earlier start,
- * or of another host. It stays until its own time comes, less a tenth, so that what is nearly due does not
- * need a pass of its own. */
+ * or of another eatr. If it is for the same registry it stays until its own time comes, less a tenth, so
+ * that what is nearly due does not need a pass of its own. */
 static Plan plan_other_token(const KubeSecret *s, const Token *token, usec_t interval, usec_t now)
 {
         usec_t wall = token_clock(token, now), due, early;
 
-        if (s->renewed == 0 || s->expires <= s->renewed || s->expires - s->renewed > LIFE_MAX ||
-            s->renewed > wall + URGENT)
+        if (!token_same_registry(s->token_id, token->id) || s->renewed == 0 || s->expires <= s->renewed ||
+            s->expires - s->renewed > LIFE_MAX || s->renewed > wall + URGENT)
                 return apply(PLAN_RENEW, PACE_NOW, true);
         due = token_renewal_due(s->renewed, s->expires, interval);
         early = due - (due - s->renewed) / 10;
@@ -98,7 +101,7 @@ static Plan decide(const Target *t, const Token *token, usec_t interval, usec_t 
         if (!token || token_clock(token, now) >= token->expires)
                 return nothing(PLAN_NO_TOKEN);
         if (s->exists && s->intact && streq(s->token_id, token->id))
-                return nothing(PLAN_FRESH);
+                return wait_until(PLAN_FRESH, now + (token->expires - token_clock(token, now)));
         if (t->retry_at > now)
                 return wait_until(PLAN_BACKOFF, t->retry_at);
         if (!s->exists && !t->had_secret)
@@ -112,16 +115,28 @@ Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
 {
         Plan p = decide(t, token, interval, now);
 
+        /* It has been written with this very token, and is not what was written: whoever did that, be it a
+         * webhook or another eatr, may do it again each time. */
+        if (p.action == PLAN_APPLY && p.reason != PLAN_HEAL && streq(t->written, token->id))
+                p = plan_heal(t, now);
         /* What has failed before must not keep a first try waiting, nor the server busy. */
         if (p.action == PLAN_APPLY && t->failures > 0)
                 p.lane = PACE_BULK;
         return p;
 }
 
-/* A leaky bucket in one number (the generic cell rate algorithm, ITU-T I.371). */
-void plan_healed(Target *t, usec_t now)
+void plan_begun(Target *t, const Token *token)
 {
-        t->healed_until = MAX(t->healed_until, now) + HEAL_INTERVAL;
+        (void) snprintf(t->written, sizeof(t->written), "%s", token->id);
+}
+
+void plan_succeeded(Target *t, PlanReason reason, usec_t now)
+{
+        t->failures = 0;
+        t->refused = t->denied = false;
+        /* A leaky bucket in one number (the generic cell rate algorithm, ITU-T I.371). */
+        if (reason == PLAN_HEAL)
+                t->healed_until = MAX(t->healed_until, now) + HEAL_INTERVAL;
 }
 
 static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now, uint32_t random)
@@ -140,16 +155,11 @@ static bool server_is_away(const KubeStatus *status)
 
 PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, usec_t now, uint32_t random)
 {
+        t->written[0] = '\0';
         if (server_is_away(status) || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED)
                 return PLAN_SCOPE_CLUSTER;
         if (status->namespace_terminating) {
                 t->verdict = MATCH_TERMINATING; /* a watch event will say how it went on */
-                return PLAN_SCOPE_TARGET;
-        }
-        /* Only an apply without force is answered so. Somebody else's came between plan and write, which the
-         * watch may have yet to show; or one with eatr's label, which the next plan takes over. */
-        if (outcome == HTTP_CONFLICT && status->field_manager_conflict) {
-                t->secret.exists = true;
                 return PLAN_SCOPE_TARGET;
         }
         if (status->immutable && t->secret.exists) {
@@ -157,6 +167,7 @@ PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, 
                 t->refused_version = t->secret.resource_version;
                 return PLAN_SCOPE_TARGET;
         }
+        t->denied = outcome == HTTP_FORBIDDEN;
         return retry_later(t,
                            outcome == HTTP_FORBIDDEN || outcome == HTTP_REJECTED ? &backoff_denied
                                                                                  : &backoff_passing,

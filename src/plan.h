@@ -17,7 +17,9 @@ typedef struct Target {
         uint64_t refused_version; /* ... as long as it is this version */
         unsigned failures;        /* writes that failed in a row */
         usec_t retry_at;          /* CLOCK_BOOTTIME: no write before */
-        usec_t healed_until;      /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_healed() */
+        usec_t healed_until;      /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_succeeded() */
+        bool denied;              /* the last write failed for want of rights, or so */
+        char written[TOKEN_ID_MAX]; /* id of the token that was written here last; "": none, or it failed */
 } Target;
 
 typedef enum PlanAction {
@@ -60,11 +62,13 @@ Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
  * the time, see above; without one nothing is known to be good. */
 bool plan_secret_is_good(const KubeSecret *s, const Token *token, usec_t now);
 
-/* To be told of each heal: five in a row go at once, then one a minute. */
-void plan_healed(Target *t, usec_t now);
+/* To be told of each write when it begins, and when it has succeeded. Five heals in a row go at once, then one
+ * a minute. */
+void plan_begun(Target *t, const Token *token);
+void plan_succeeded(Target *t, PlanReason reason, usec_t now);
 
 /* What a failed write tells. Changes the target and returns PLAN_SCOPE_TARGET if it speaks of this
- * namespace alone, which then waits, is refused or is no longer wanted; leaves the target as it is and
+ * namespace alone, which then waits, is refused or is no longer wanted; leaves it to its turn and
  * returns PLAN_SCOPE_CLUSTER if any other write would have fared the same. random is for the backoff. */
 typedef enum PlanScope {
         PLAN_SCOPE_TARGET,

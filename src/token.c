@@ -7,6 +7,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
+
+#define ID_HALF ((int) (TOKEN_ID_MAX - 1) / 2)
 
 /* The kubelet, docker and containers/image all split what base64 holds at the first colon; a line end in
  * it would end up in an HTTP header. */
@@ -44,11 +47,30 @@ static bool host_is_good(const char *host)
         return true;
 }
 
+static int make_id(const char *host, const char *value, char ret[static TOKEN_ID_MAX])
+{
+        char of_host[HASH_SHA256_HEX_MAX], of_value[HASH_SHA256_HEX_MAX];
+        int r;
+
+        r = hash_sha256_hex(host, strlen(host), of_host);
+        if (r < 0)
+                return r;
+        r = hash_sha256_hex(value, strlen(value), of_value);
+        if (r < 0)
+                return r;
+        (void) snprintf(ret, TOKEN_ID_MAX, "%.*s%.*s", ID_HALF, of_host, ID_HALF, of_value);
+        return 0;
+}
+
+bool token_same_registry(const char *id, const char *other)
+{
+        return strncmp(id, other, ID_HALF) == 0;
+}
+
 int token_new(const char *host, const char *value, usec_t issued, usec_t expires, usec_t received_boottime,
               Token **ret)
 {
         _cleanup_(token_unrefp) Token *t = NULL;
-        char hex[HASH_SHA256_HEX_MAX];
         int r;
 
         if (!host_is_good(host) || expires <= issued)
@@ -56,18 +78,17 @@ int token_new(const char *host, const char *value, usec_t issued, usec_t expires
         r = check_value(value);
         if (r < 0)
                 return r;
-        r = hash_sha256_hex(value, strlen(value), hex);
-        if (r < 0)
-                return r;
         t = calloc(1, sizeof(*t));
         if (!t)
                 return -ENOMEM;
+        r = make_id(host, value, t->id);
+        if (r < 0)
+                return r;
         t->n_ref = 1;
         t->host = strdup(host);
         t->value = strdup(value);
         if (!t->host || !t->value)
                 return -ENOMEM;
-        memcpy(t->id, hex, sizeof(t->id) - 1);
         t->issued = issued;
         t->expires = expires;
         t->received_boottime = received_boottime;

@@ -11,9 +11,10 @@ typedef struct Token {
         unsigned n_ref;
         char *host;  /* registry host that it opens: "123456789012.dkr.ecr.eu-west-1.amazonaws.com" */
         char *value; /* base64 of "AWS:PASSWORD", as AWS gave it */
-        char id[TOKEN_ID_MAX];    /* the start of the SHA-256 of value: tells tokens apart, opens nothing */
-        usec_t issued;            /* on the wall clock of AWS: its Date when it answered */
-        usec_t expires;           /* on the same clock */
+        char id[TOKEN_ID_MAX]; /* from SHA-256, half of host's and half of value's: tells both apart, opens
+                                  nothing */
+        usec_t issued;         /* on the wall clock of AWS: its Date when it answered */
+        usec_t expires;        /* on the same clock */
         usec_t received_boottime; /* CLOCK_BOOTTIME when it arrived */
 } Token;
 
@@ -25,6 +26,9 @@ int token_new(const char *host, const char *value, usec_t issued, usec_t expires
 Token *token_ref(Token *t);
 Token *token_unref(Token *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Token *, token_unref);
+
+/* Whether two ids are of tokens for the same registry. */
+bool token_same_registry(const char *id, const char *other);
 
 /* When a token with these times is to be renewed: at half of its life, or interval (0: not given) after
  * it was issued, but never later than three quarters of its life. All on one clock. */

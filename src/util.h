@@ -85,6 +85,14 @@ int str_replace(char **p, const char *s);
 /* As asprintf(), but returns the string, or NULL when memory is out. */
 char *str_printf(const char *format, ...) _printf_(1, 2);
 
+/* How many of the n bytes at p to print with %.*s, so that they are at most max and no UTF-8 character is
+ * cut. */
+int str_fit(const char *p, size_t n, size_t max);
+
+/* Puts blanks for what would end a line or steer a terminal: control characters, C1's in UTF-8 as well. One
+ * message stays one line. Returns s. */
+char *str_make_printable(char *s);
+
 /* Wipes a string and frees it; NULL is fine. Always returns NULL. */
 char *str_erase_free(char *s);
 DEFINE_TRIVIAL_CLEANUP_FUNC(char *, str_erase_free);

@@ -58,6 +58,8 @@ static void tell(const Writer *w, Node *n)
         if (n->plan.reason == n->told)
                 return;
         n->told = n->plan.reason;
+        if (n->told == PLAN_FOREIGN || n->told == PLAN_REFUSED)
+                n->appeared = 0; /* how long it takes from now on is not eatr's doing */
         if (n->told == PLAN_FOREIGN)
                 node_log(n, LOG_WARNING,
                          "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in "
@@ -116,8 +118,10 @@ static void tell_failed(Writer *w, const Node *n, HttpOutcome outcome, const Kub
 {
         char text[CLOCK_DURATION_MAX];
 
-        /* What a watch event will settle is not worth a warning. */
-        if (outcome == HTTP_NOT_FOUND || n->target.retry_at <= now)
+        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT;
+
+        /* What a watch event will settle is not worth a warning, unless none does. */
+        if ((settles && n->target.failures <= 1) || n->target.retry_at <= now)
                 node_log(n, LOG_DEBUG, "writing Secret %s: %s", w->config.secret_name, status->message);
         else
                 node_log(n, warning_level(w, now), "cannot write Secret %s: %s%s; trying again in %s",
@@ -166,15 +170,25 @@ static void server_works(Writer *w)
         w->error[0] = '\0';
 }
 
+/* Rights that one namespace has again the others may have, too. */
+static void retry_denied(Writer *w)
+{
+        TARGETS_FOREACH (n, next, w->targets)
+                if (n->target.denied) {
+                        n->target.denied = false;
+                        n->target.retry_at = 0;
+                        writer_mark_dirty(w, n);
+                }
+}
+
 static void succeed(Writer *w, Node *n, long code, usec_t now)
 {
         if (n->target.failures > 0)
                 node_log(n, LOG_INFO, "writing Secret %s works again", w->config.secret_name);
         server_works(w);
-        n->target.failures = 0;
-        n->target.refused = false;
-        if (n->plan.reason == PLAN_HEAL)
-                plan_healed(&n->target, now);
+        if (n->target.denied)
+                retry_denied(w);
+        plan_succeeded(&n->target, n->plan.reason, now);
         tell_written(w, n, code);
         count(w, n, code, now);
 }
@@ -279,10 +293,12 @@ static void begin(Writer *w, Node *n, usec_t now)
         r = request(w, n);
         if (r < 0) {
                 n->target.retry_at = now + USEC_PER_SEC;
-                targets_move(w->targets, n, NODE_DIRTY);
+                targets_move(w->targets, n, NODE_IDLE);
+                writer_mark_dirty(w, n);
                 node_log(n, LOG_ERR, "cannot make a request, trying again: %s", strerror(-r));
                 return;
         }
+        plan_begun(&n->target, w->token);
         targets_move(w->targets, n, NODE_IN_FLIGHT);
         pace_begin(&w->pace, n->plan.lane, now);
 }

@@ -15,103 +15,33 @@ static usec_t test_boottime(void)
 #include "kube-client.c"
 #undef clock_boottime
 
-#include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-
-#include <cmocka.h>
+#include "kube-script.h"
 
 #define TIMEOUT (10 * USEC_PER_SEC)
 
 /* --- a server that gives one answer ---------------------------------------------------------------- */
 
 typedef struct Server {
-        sd_event *event;
-        sd_event_source *accepting, *serving; /* one connection at a time is enough here */
-        int fd, connection;
-        uint16_t port;
+        Script script;
         char request[65536]; /* the last one */
-        size_t size;
-        unsigned n_requests;
         char answer[131072];
 } Server;
 
 static void answer_with(Server *s, const char *status, const char *headers, const char *body)
 {
-        (void) snprintf(s->answer, sizeof(s->answer), "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n%s",
-                        status, strlen(body), headers, body);
+        (void) snprintf(s->answer, sizeof(s->answer),
+                        "HTTP/1.1 %s\r\nContent-Length: %zu\r\nConnection: close\r\n%s\r\n%s", status,
+                        strlen(body), headers, body);
 }
 
-static bool request_complete(const Server *s)
+/* Answers the next request, and closes the connection. */
+static void serve(Server *s)
 {
-        const char *end = strstr(s->request, "\r\n\r\n"), *length = strcasestr(s->request, "\r\nContent-Length: ");
-        size_t n = 0;
+        ScriptPeer *p = script_await(&s->script, "");
 
-        if (!end)
-                return false;
-        if (length)
-                n = strtoul(length + strlen("\r\nContent-Length: "), NULL, 10);
-        return (size_t) (end + 4 - s->request) + n <= s->size;
-}
-
-static void close_connection(Server *s)
-{
-        s->serving = sd_event_source_disable_unref(s->serving);
-        s->connection = close_fd(s->connection);
-}
-
-static int on_serving(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-        Server *s = userdata;
-        ssize_t n = recv(fd, s->request + s->size, sizeof(s->request) - 1 - s->size, 0);
-
-        if (n <= 0) {
-                close_connection(s);
-                return 0;
-        }
-        s->size += (size_t) n;
-        s->request[s->size] = '\0';
-        if (!request_complete(s))
-                return 0;
-        s->n_requests++;
-        if (!*s->answer)
-                return 0; /* let it wait */
-        for (size_t sent = 0; sent < strlen(s->answer); sent += (size_t) n) {
-                n = send(fd, s->answer + sent, strlen(s->answer) - sent, MSG_NOSIGNAL);
-                assert_true(n > 0);
-        }
-        close_connection(s);
-        return 0;
-}
-
-static int on_accepting(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-        Server *s = userdata;
-
-        close_connection(s);
-        s->connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-        assert_true(s->connection >= 0);
-        s->size = 0;
-        s->request[0] = '\0';
-        assert_return_code(sd_event_add_io(s->event, &s->serving, s->connection, EPOLLIN, on_serving, s), 0);
-        return 0;
-}
-
-static void server_open(Server *s, sd_event *event)
-{
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t size = sizeof(in);
-
-        s->event = event;
-        s->connection = -1;
-        s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_return_code(bind(s->fd, (struct sockaddr *) &in, size), errno);
-        assert_return_code(listen(s->fd, 5), errno);
-        assert_return_code(getsockname(s->fd, (struct sockaddr *) &in, &size), errno);
-        s->port = ntohs(in.sin_port);
-        assert_return_code(sd_event_add_io(event, &s->accepting, s->fd, EPOLLIN, on_accepting, s), 0);
+        (void) snprintf(s->request, sizeof(s->request), "%s", p->request.data);
+        script_send(p, s->answer, strlen(s->answer));
+        script_cut(p);
 }
 
 /* --- a client of it -------------------------------------------------------------------------------- */
@@ -119,7 +49,6 @@ static void server_open(Server *s, sd_event *event)
 typedef struct Fixture {
         sd_event *event;
         Server server;
-        char *url;
         KubeConfig config;
         KubeStats stats;
         KubeClient *client;
@@ -140,9 +69,8 @@ static int setup(void **state)
 
         assert_non_null(f);
         assert_return_code(sd_event_new(&f->event), 0);
-        server_open(&f->server, f->event);
-        f->url = str_printf("http://127.0.0.1:%u", (unsigned) f->server.port);
-        f->config.server = f->url;
+        script_begin(&f->server.script, f->event);
+        f->config.server = f->server.script.url;
         f->streamed = BUF_INIT(1024U * 1024);
         answer_with(&f->server, "200 OK", "", "{}");
         test_now = USEC_PER_HOUR;
@@ -156,12 +84,9 @@ static int teardown(void **state)
         Fixture *f = *state;
 
         f->client = kube_client_free(f->client);
-        close_connection(&f->server);
-        (void) sd_event_source_disable_unref(f->server.accepting);
-        (void) close_fd(f->server.fd);
+        script_end(&f->server.script);
         (void) sd_event_unref(f->event);
         buf_done(&f->streamed);
-        free(f->url);
         free(f);
         return 0;
 }
@@ -195,19 +120,20 @@ static void on_test_open(void *userdata)
 static void exchange(Fixture *f, const KubeSpec *spec)
 {
         _cleanup_(kube_request_freep) KubeRequest *q = NULL;
-        usec_t start = clock_boottime();
 
         f->n_done = f->n_open = 0;
         assert_return_code(kube_client_request(f->client, spec, on_test_done, f, &q), 0);
         assert_int_equal(f->n_done, 0);
-        while (f->n_done == 0 && clock_boottime() < start + TIMEOUT)
-                assert_return_code(sd_event_run(f->event, USEC_PER_SEC), 0);
+        if (*f->server.answer)
+                serve(&f->server);
+        script_until(&f->server.script, f->n_done > 0);
         assert_int_equal(f->n_done, 1);
 }
 
 static void get(Fixture *f)
 {
-        exchange(f, &(KubeSpec){ .verb = KUBE_LIST, .path = "/x", .timeout = TIMEOUT, .response_max = 1024 });
+        exchange(f,
+                 &(KubeSpec){ .verb = KUBE_LIST, .path = "/x", .timeout = TIMEOUT, .response_max = 1024 });
 }
 
 static void assert_header(const Fixture *f, const char *line)
@@ -251,7 +177,8 @@ static void test_histogram(void **state)
 
         for (size_t i = 0; i < KUBE_LATENCY_BUCKETS; i++) {
                 assert_true(i == 0 || kube_latency_bounds[i] > kube_latency_bounds[i - 1]);
-                kube_histogram_add(&h, kube_latency_bounds[i]); /* upper bounds are inclusive, as Prometheus has it */
+                kube_histogram_add(
+                        &h, kube_latency_bounds[i]); /* upper bounds are inclusive, as Prometheus has it */
                 assert_int_equal(h.buckets[i], 1);
                 kube_histogram_add(&h, kube_latency_bounds[i] + 1);
                 assert_int_equal(h.buckets[i + 1], 1);
@@ -287,85 +214,111 @@ static void test_stats_table_full(void **state)
 
 /* --- Status ---------------------------------------------------------------------------------------- */
 
-#define STATUS(code, reason, message, details)                                                            \
-        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"" message \
-        "\",\"reason\":\"" reason "\",\"details\":" details ",\"code\":" #code "}\n"
+#define STATUS(code, reason, message, details)                                                           \
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":" \
+        "\"" message "\",\"reason\":\"" reason "\",\"details\":" details ",\"code\":" #code "}\n"
 
 static const struct {
         long code;
         const char *body, *reason, *message;
-        bool conflict, terminating, immutable, too_large;
+        bool terminating, immutable, too_large;
 } statuses[] = {
         { 409,
           STATUS(409, "Conflict",
-                 "Apply failed with 1 conflict: conflict with \\\"kubectl-create\\\" using v1: .data..dockerconfigjson",
-                 "{\"causes\":[{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with \\\"kubectl-create\\\" using "
+                 "Apply failed with 1 conflict: conflict with \\\"kubectl-create\\\" using v1: "
+                 ".data..dockerconfigjson",
+                 "{\"causes\":[{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with "
+                 "\\\"kubectl-create\\\" using "
                  "v1\",\"field\":\".data..dockerconfigjson\"}]}"),
-          "Conflict", "Apply failed with 1 conflict: conflict with \"kubectl-create\" using v1: .data..dockerconfigjson",
-          .conflict = true },
+          "Conflict",
+          "Apply failed with 1 conflict: conflict with \"kubectl-create\" using v1: "
+          ".data..dockerconfigjson" },
         { 409,
           STATUS(409, "Conflict",
-                 "Operation cannot be fulfilled on secrets \\\"ecr\\\": the object has been modified; please apply your "
+                 "Operation cannot be fulfilled on secrets \\\"ecr\\\": the object has been modified; "
+                 "please apply your "
                  "changes to the latest version and try again",
                  "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
           "Conflict",
-          "Operation cannot be fulfilled on secrets \"ecr\": the object has been modified; please apply your changes to "
+          "Operation cannot be fulfilled on secrets \"ecr\": the object has been modified; please apply "
+          "your changes to "
           "the latest version and try again" },
         { 403,
           STATUS(403, "Forbidden",
-                 "secrets \\\"ecr\\\" is forbidden: unable to create new content in namespace x because it is being "
+                 "secrets \\\"ecr\\\" is forbidden: unable to create new content in namespace x because it "
+                 "is being "
                  "terminated",
-                 "{\"name\":\"ecr\",\"kind\":\"secrets\",\"causes\":[{\"reason\":\"NamespaceTerminating\",\"message\":"
+                 "{\"name\":\"ecr\",\"kind\":\"secrets\",\"causes\":[{\"reason\":\"NamespaceTerminating\","
+                 "\"message\":"
                  "\"namespace x is being terminated\",\"field\":\"metadata.namespace\"}]}"),
           "Forbidden",
-          "secrets \"ecr\" is forbidden: unable to create new content in namespace x because it is being terminated",
+          "secrets \"ecr\" is forbidden: unable to create new content in namespace x because it is being "
+          "terminated",
           .terminating = true },
         { 403,
           STATUS(403, "Forbidden",
-                 "secrets \\\"ecr\\\" is forbidden: User \\\"eatr\\\" cannot patch resource \\\"secrets\\\" in API group "
+                 "secrets \\\"ecr\\\" is forbidden: User \\\"eatr\\\" cannot patch resource \\\"secrets\\\" "
+                 "in API group "
                  "\\\"\\\" in the namespace \\\"x\\\"",
                  "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
           "Forbidden",
-          "secrets \"ecr\" is forbidden: User \"eatr\" cannot patch resource \"secrets\" in API group \"\" in the "
+          "secrets \"ecr\" is forbidden: User \"eatr\" cannot patch resource \"secrets\" in API group \"\" "
+          "in the "
           "namespace \"x\"" },
         { 403,
           STATUS(403, "Forbidden",
-                 "secrets \\\"ecr\\\" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=1, limited: "
+                 "secrets \\\"ecr\\\" is forbidden: exceeded quota: q, requested: secrets=1, used: "
+                 "secrets=1, limited: "
                  "secrets=1",
                  "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
           "Forbidden",
-          "secrets \"ecr\" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=1, limited: secrets=1" },
+          "secrets \"ecr\" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=1, limited: "
+          "secrets=1" },
         { 422,
           STATUS(422, "Invalid",
-                 "Secret \\\"ecr\\\" is invalid: type: Invalid value: \\\"kubernetes.io/dockerconfigjson\\\": field is "
+                 "Secret \\\"ecr\\\" is invalid: type: Invalid value: "
+                 "\\\"kubernetes.io/dockerconfigjson\\\": field is "
                  "immutable",
-                 "{\"name\":\"ecr\",\"kind\":\"Secret\",\"causes\":[{\"reason\":\"FieldValueInvalid\",\"message\":\"Invalid "
-                 "value: \\\"kubernetes.io/dockerconfigjson\\\": field is immutable\",\"field\":\"type\"}]}"),
+                 "{\"name\":\"ecr\",\"kind\":\"Secret\",\"causes\":[{\"reason\":\"FieldValueInvalid\","
+                 "\"message\":\"Invalid "
+                 "value: \\\"kubernetes.io/dockerconfigjson\\\": field is "
+                 "immutable\",\"field\":\"type\"}]}"),
           "Invalid",
-          "Secret \"ecr\" is invalid: type: Invalid value: \"kubernetes.io/dockerconfigjson\": field is immutable",
+          "Secret \"ecr\" is invalid: type: Invalid value: \"kubernetes.io/dockerconfigjson\": field is "
+          "immutable",
           .immutable = true },
         { 422,
           STATUS(422, "Invalid",
-                 "Secret \\\"ecr\\\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
-                 "{\"name\":\"ecr\",\"kind\":\"Secret\",\"causes\":[{\"reason\":\"FieldValueForbidden\",\"message\":"
+                 "Secret \\\"ecr\\\" is invalid: data: Forbidden: field is immutable when `immutable` is "
+                 "set",
+                 "{\"name\":\"ecr\",\"kind\":\"Secret\",\"causes\":[{\"reason\":\"FieldValueForbidden\","
+                 "\"message\":"
                  "\"Forbidden: field is immutable when `immutable` is set\",\"field\":\"data\"}]}"),
-          "Invalid", "Secret \"ecr\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
+          "Invalid",
+          "Secret \"ecr\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
           .immutable = true },
         /* A name is not a message. */
         { 422,
           STATUS(422, "Invalid",
-                 "Secret \\\"immutable\\\" is invalid: metadata.annotations: Too long: must have at most 262144 bytes",
+                 "Secret \\\"immutable\\\" is invalid: metadata.annotations: Too long: must have at most "
+                 "262144 bytes",
                  "{}"),
           "Invalid",
-          "Secret \"immutable\" is invalid: metadata.annotations: Too long: must have at most 262144 bytes" },
-        { 400, STATUS(400, "BadRequest", "admission webhook \\\"x\\\" denied the request: field is immutable", "{}"),
+          "Secret \"immutable\" is invalid: metadata.annotations: Too long: must have at most 262144 "
+          "bytes" },
+        { 400,
+          STATUS(400, "BadRequest", "admission webhook \\\"x\\\" denied the request: field is immutable",
+                 "{}"),
           "BadRequest", "admission webhook \"x\" denied the request: field is immutable" },
         { 504,
           STATUS(504, "Timeout", "Timeout: Too large resource version: 1000000, current: 1777",
-                 "{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource version\"}],"
+                 "{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource "
+                 "version\"}],"
                  "\"retryAfterSeconds\":1}"),
           "Timeout", "Timeout: Too large resource version: 1000000, current: 1777", .too_large = true },
-        { 404, STATUS(404, "NotFound", "namespaces \\\"x\\\" not found", "{\"name\":\"x\",\"kind\":\"namespaces\"}"),
+        { 404,
+          STATUS(404, "NotFound", "namespaces \\\"x\\\" not found",
+                 "{\"name\":\"x\",\"kind\":\"namespaces\"}"),
           "NotFound", "namespaces \"x\" not found" },
         { 500,
           STATUS(500, "InternalError", "Internal error occurred: failed calling webhook \\\"x\\\"",
@@ -376,7 +329,8 @@ static const struct {
           "HTTP status 429: Too many requests, please try again later." },
         { 502, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n</html>\r\n", "",
           "HTTP status 502 with a page that is not the API server's" },
-        { 502, "\n\n  <!DOCTYPE html>\n<html></html>", "", "HTTP status 502 with a page that is not the API server's" },
+        { 502, "\n\n  <!DOCTYPE html>\n<html></html>", "",
+          "HTTP status 502 with a page that is not the API server's" },
         { 503, "upstream connect error\r\nreset reason: connection failure\r\n", "",
           "HTTP status 503: upstream connect error" },
         { 500, "", "", "HTTP status 500" },
@@ -385,12 +339,15 @@ static const struct {
         { 401, "null", "", "HTTP status 401: null" },
         { 400, "{\"message\":7}", "", "HTTP status 400: {\"message\":7}" },
         /* A Status without a message keeps what it has. */
-        { 409, "{\"reason\":\"Conflict\",\"message\":\"\",\"details\":{\"causes\":[{\"reason\":\"FieldManagerConflict\"}]}}",
+        { 409,
+          "{\"reason\":\"Conflict\",\"message\":\"\",\"details\":{\"causes\":[{\"reason\":"
+          "\"FieldManagerConflict\"}]}}",
           "Conflict",
           "HTTP status 409: {\"reason\":\"Conflict\",\"message\":\"\",\"details\":{\"causes\":[{\"reason\":"
-          "\"FieldManagerConflict\"}]}}",
-          .conflict = true },
-        { 409, "{\"message\":\"m\",\"reason\":[],\"details\":{\"causes\":[7,null,\"FieldManagerConflict\",{\"reason\":7}]}}",
+          "\"FieldManagerConflict\"}]}}" },
+        { 409,
+          "{\"message\":\"m\",\"reason\":[],\"details\":{\"causes\":[7,null,\"FieldManagerConflict\",{"
+          "\"reason\":7}]}}",
           "", "m" },
         { 409, "{\"message\":\"m\",\"details\":{\"causes\":\"FieldManagerConflict\"}}", "", "m" },
         { 409, "{\"message\":\"m\",\"details\":[]}", "", "m" },
@@ -419,7 +376,6 @@ static void test_status(void **state)
                 read_copied(statuses[i].code, statuses[i].body, strlen(statuses[i].body), &s);
                 assert_string_equal(s.message, statuses[i].message);
                 assert_string_equal(s.reason, statuses[i].reason);
-                assert_int_equal(s.field_manager_conflict, statuses[i].conflict);
                 assert_int_equal(s.namespace_terminating, statuses[i].terminating);
                 assert_int_equal(s.immutable, statuses[i].immutable);
                 assert_int_equal(s.version_too_large, statuses[i].too_large);
@@ -481,7 +437,8 @@ static void test_status_long(void **state)
                         read_copied(500, text, strlen(text), &s);
                         assert_true(is_utf8(s.message));
                         assert_in_range(strlen(s.message), 200, 217);
-                        (void) snprintf(body, sizeof(body), "{\"message\":\"%s\",\"reason\":\"%s\"}", text, text);
+                        (void) snprintf(body, sizeof(body), "{\"message\":\"%s\",\"reason\":\"%s\"}", text,
+                                        text);
                         read_copied(500, body, strlen(body), &s);
                         assert_true(is_utf8(s.message));
                         assert_in_range(strlen(s.message), sizeof(s.message) - 4, sizeof(s.message) - 1);
@@ -518,16 +475,18 @@ static void test_request_get(void **state)
         Fixture *f = *state;
 
         answer_with(&f->server, "200 OK", "", "{\"a\":1}");
-        exchange(f, &(KubeSpec){ .verb = KUBE_LIST,
-                                 .path = "/api/v1/secrets?fieldSelector=metadata.name%3Decr&resourceVersion=0",
-                                 .accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
-                                 .timeout = TIMEOUT,
-                                 .response_max = 7 });
+        exchange(f,
+                 &(KubeSpec){ .verb = KUBE_LIST,
+                              .path = "/api/v1/secrets?fieldSelector=metadata.name%3Decr&resourceVersion=0",
+                              .accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+                              .timeout = TIMEOUT,
+                              .response_max = 7 });
         assert_int_equal(f->outcome, HTTP_OK);
         assert_int_equal(f->status.code, 200);
         assert_string_equal(f->body, "{\"a\":1}");
-        assert_non_null(startswith(f->server.request,
-                                   "GET /api/v1/secrets?fieldSelector=metadata.name%3Decr&resourceVersion=0 HTTP/1.1\r\n"));
+        assert_non_null(startswith(
+                f->server.request,
+                "GET /api/v1/secrets?fieldSelector=metadata.name%3Decr&resourceVersion=0 HTTP/1.1\r\n"));
         assert_header(f, "Accept: application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1");
         assert_no_header(f, "Authorization");
         assert_no_header(f, "Content-Type");
@@ -543,7 +502,7 @@ static void test_request_get(void **state)
 static void test_request_apply(void **state)
 {
         Fixture *f = *state;
-        _cleanup_free_ char *server = str_printf("%s/k8s/clusters/c-x", f->url);
+        _cleanup_free_ char *server = str_printf("%s/k8s/clusters/c-x", f->server.script.url);
 
         f->config.server = server;
         f->config.token = (char *) "abc";
@@ -558,9 +517,10 @@ static void test_request_apply(void **state)
                                  .response_max = 1000 });
         assert_int_equal(f->outcome, HTTP_OK);
         assert_int_equal(f->status.code, 201);
-        assert_non_null(startswith(f->server.request,
-                                   "PATCH /k8s/clusters/c-x/api/v1/namespaces/x/secrets/ecr?fieldManager=eatr&force=true "
-                                   "HTTP/1.1\r\n"));
+        assert_non_null(startswith(
+                f->server.request,
+                "PATCH /k8s/clusters/c-x/api/v1/namespaces/x/secrets/ecr?fieldManager=eatr&force=true "
+                "HTTP/1.1\r\n"));
         assert_header(f, "Content-Type: application/apply-patch+yaml");
         assert_header(f, "Content-Length: 17");
         assert_header(f, "Authorization: Bearer abc");
@@ -574,10 +534,13 @@ static void test_request_refused(void **state)
         Fixture *f = *state;
 
         answer_with(&f->server, "409 Conflict", "Content-Type: application/json\r\n", statuses[0].body);
-        exchange(f, &(KubeSpec){ .verb = KUBE_APPLY, .path = "/x", .body = "{}", .body_size = 2, .timeout = TIMEOUT });
+        exchange(f, &(KubeSpec){ .verb = KUBE_APPLY,
+                                 .path = "/x",
+                                 .body = "{}",
+                                 .body_size = 2,
+                                 .timeout = TIMEOUT });
         assert_int_equal(f->outcome, HTTP_CONFLICT);
         assert_int_equal(f->status.code, 409);
-        assert_true(f->status.field_manager_conflict);
         assert_string_equal(f->status.message, statuses[0].message);
 
         answer_with(&f->server, "429 Too Many Requests", "Retry-After: 2\r\n", "Too many requests\n");
@@ -618,7 +581,8 @@ static void test_request_truncated(void **state)
         assert_int_equal(count_of(&f->stats, KUBE_LIST, 0), 1);
         assert_int_equal(count_of(&f->stats, KUBE_LIST, 200), 0);
 
-        (void) strcpy(f->server.answer, "HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\n{\"message\":\"x\"}");
+        (void) strcpy(f->server.answer,
+                      "HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\n{\"message\":\"x\"}");
         get(f);
         assert_int_equal(f->outcome, HTTP_RETRY);
         assert_int_equal(f->status.code, 0);
@@ -630,6 +594,7 @@ static void test_request_no_server(void **state)
         Fixture *f = *state;
 
         f->config.server = (char *) "http://127.0.0.1:1";
+        f->server.answer[0] = '\0';
         exchange(f, &(KubeSpec){ .verb = KUBE_WATCH, .path = "/x", .timeout = TIMEOUT });
         assert_int_equal(f->outcome, HTTP_RETRY);
         assert_int_equal(f->status.code, 0);
@@ -656,7 +621,8 @@ static void test_request_stream(void **state)
 
         /* What is no success is a Status. */
         buf_clear(&f->streamed);
-        answer_with(&f->server, "410 Gone", "", STATUS(410, "Expired", "too old resource version: 300 (1777)", "{}"));
+        answer_with(&f->server, "410 Gone", "",
+                    STATUS(410, "Expired", "too old resource version: 300 (1777)", "{}"));
         exchange(f, &spec);
         assert_int_equal(f->outcome, HTTP_GONE);
         assert_int_equal(f->streamed.size, 0);
@@ -675,44 +641,29 @@ static void test_request_cancel(void **state)
 {
         Fixture *f = *state;
         KubeRequest *q = NULL;
+        ScriptPeer *p;
 
-        f->server.answer[0] = '\0';
-        assert_return_code(kube_client_request(f->client, &(KubeSpec){ .verb = KUBE_LIST, .path = "/x" }, on_test_done, f, &q),
+        assert_return_code(kube_client_request(f->client, &(KubeSpec){ .verb = KUBE_LIST, .path = "/x" },
+                                               on_test_done, f, &q),
                            0);
-        while (f->server.n_requests == 0)
-                assert_return_code(sd_event_run(f->event, USEC_PER_SEC), 0);
+        p = script_await(&f->server.script, "GET /x ");
         q = kube_request_free(q);
         assert_null(q);
-        for (unsigned i = 0; i < 10; i++)
-                assert_return_code(sd_event_run(f->event, 10 * USEC_PER_MSEC), 0);
+        script_until(&f->server.script, p->fd < 0);
         assert_int_equal(f->n_done, 0);
         assert_int_equal(f->stats.n_requests, 0);
         assert_null(kube_request_free(NULL));
         assert_null(kube_client_free(NULL));
 }
 
-static void test_disconnect(void **state)
+static void test_last_activity(void **state)
 {
         Fixture *f = *state;
-        _cleanup_(kube_request_freep) KubeRequest *q = NULL;
 
         assert_int_equal(kube_client_last_activity(f->client), 0);
         get(f);
-        assert_in_range(kube_client_last_activity(f->client), clock_boottime() - 5 * USEC_PER_SEC, clock_boottime());
-
-        f->n_done = f->server.n_requests = 0;
-        f->server.answer[0] = '\0';
-        assert_return_code(kube_client_request(f->client, &(KubeSpec){ .verb = KUBE_WATCH, .path = "/x" }, on_test_done, f,
-                                               &q),
-                           0);
-        while (f->server.n_requests == 0)
-                assert_return_code(sd_event_run(f->event, USEC_PER_SEC), 0);
-        kube_client_disconnect(f->client);
-        for (unsigned i = 0; i < 100 && f->n_done == 0; i++)
-                assert_return_code(sd_event_run(f->event, 100 * USEC_PER_MSEC), 0);
-        assert_int_equal(f->n_done, 1);
-        assert_int_equal(f->outcome, HTTP_RETRY);
-        assert_int_equal(f->status.code, 0);
+        assert_in_range(kube_client_last_activity(f->client), clock_boottime() - 5 * USEC_PER_SEC,
+                        clock_boottime());
 }
 
 /* --- tokens ---------------------------------------------------------------------------------------- */
@@ -789,7 +740,8 @@ static void test_token_file_unauthorized(void **state)
                 test_now += USEC_PER_MINUTE * i;
                 assert_token(f, "old");
                 write_file(path, "new");
-                answer_with(&f->server, "401 Unauthorized", "", STATUS(401, "Unauthorized", "Unauthorized", "{}"));
+                answer_with(&f->server, "401 Unauthorized", "",
+                            STATUS(401, "Unauthorized", "Unauthorized", "{}"));
                 assert_token(f, "old");
                 assert_int_equal(f->outcome, HTTP_UNAUTHORIZED);
                 assert_string_equal(f->status.message, "Unauthorized");
@@ -803,23 +755,6 @@ static void test_token_file_unauthorized(void **state)
                 assert_token(f, "new");
         }
         (void) unlink(path);
-}
-
-static int setup_group(void **state)
-{
-        static const char *const variables[] = { "http_proxy",    "HTTP_PROXY",   "https_proxy", "HTTPS_PROXY",
-                                                 "all_proxy",     "ALL_PROXY",    "no_proxy",    "NO_PROXY",
-                                                 "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE" };
-
-        for (size_t i = 0; i < ELEMENTSOF(variables); i++)
-                (void) unsetenv(variables[i]);
-        return http_setup();
-}
-
-static int teardown_group(void **state)
-{
-        http_shutdown();
-        return 0;
 }
 
 int main(void)
@@ -841,10 +776,10 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_request_no_server, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_request_stream, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_request_cancel, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_disconnect, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_last_activity, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_token_file, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_token_file_unauthorized, setup, teardown),
         };
 
-        return cmocka_run_group_tests_name("kube-client", tests, setup_group, teardown_group);
+        return cmocka_run_group_tests_name("kube-client", tests, script_group_setup, script_group_teardown);
 }

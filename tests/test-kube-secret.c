@@ -13,7 +13,7 @@
 
 #define HOST "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 #define VALUE "QVdTOnBhc3N3b3Jk" /* AWS:password */
-#define ID "97d4988b9bb373e4"
+#define ID "baafbb4997d4988b"
 #define ISSUED (UINT64_C(1795461567) * USEC_PER_SEC) /* 2026-11-23T19:19:27Z */
 #define EXPIRES (ISSUED + 12 * USEC_PER_HOUR)
 

@@ -21,7 +21,8 @@
 #define LIFE (12 * H)
 
 #define ID "bbbbbbbbbbbbbbbb"
-#define OTHER_ID "aaaaaaaaaaaaaaaa"
+#define OTHER_ID "bbbbbbbbaaaaaaaa" /* of the same registry */
+#define ELSEWHERE_ID "aaaaaaaaaaaaaaaa"
 
 static const Token token = {
         .n_ref = 1,
@@ -34,14 +35,23 @@ static const Token token = {
 /* --- the rules ------------------------------------------------------------------------------------- */
 
 /* A good Secret with a token that was issued then. */
-#define SECRET(token_id_, renewed_, expires_)                                                           \
-        .secret = { .exists = true, .ours = true, .intact = true, .resource_version = 7, .token_id = token_id_, \
-                    .renewed = renewed_, .expires = expires_ },                                         \
+#define SECRET(token_id_, renewed_, expires_) \
+        .secret = { .exists = true,           \
+                    .ours = true,             \
+                    .intact = true,           \
+                    .resource_version = 7,    \
+                    .token_id = token_id_,    \
+                    .renewed = renewed_,      \
+                    .expires = expires_ },    \
         .had_secret = true
 #define OLD(renewed) SECRET(OTHER_ID, renewed, renewed + LIFE)
-#define EDITED                                                                                                    \
-        .secret = { .exists = true, .ours = true, .resource_version = 7, .token_id = ID, .renewed = WALL,          \
-                    .expires = WALL + LIFE },                                                                     \
+#define EDITED                                \
+        .secret = { .exists = true,           \
+                    .ours = true,             \
+                    .resource_version = 7,    \
+                    .token_id = ID,           \
+                    .renewed = WALL,          \
+                    .expires = WALL + LIFE }, \
         .had_secret = true
 #define FOREIGN .secret = { .exists = true, .resource_version = 7 }
 
@@ -54,92 +64,189 @@ static const struct {
 } rules[] = {
         /* Whose it is comes before anything else. */
         { "unwanted", { .verdict = MATCH_BLACKLISTED }, .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
-        { "unwanted with a Secret", { .verdict = MATCH_IGNORED, OLD(WALL - 11 * H) }, .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
-        { "terminating and edited", { .verdict = MATCH_TERMINATING, EDITED }, .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
+        { "unwanted with a Secret",
+          { .verdict = MATCH_IGNORED, OLD(WALL - 11 * H) },
+          .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
+        { "terminating and edited",
+          { .verdict = MATCH_TERMINATING, EDITED },
+          .plan = { PLAN_NOTHING, PLAN_UNWANTED } },
         { "foreign", { FOREIGN }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
         { "foreign, no token", { FOREIGN }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
-        { "foreign that took the place of eatr's", { FOREIGN, .had_secret = true }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
-        { "foreign and backing off", { FOREIGN, .retry_at = BOOT + H }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
-        { "refused", { OLD(WALL - 11 * H), .refused = true, .refused_version = 7 }, .plan = { PLAN_NOTHING, PLAN_REFUSED } },
-        { "refused, edited since", { EDITED, .refused = true, .refused_version = 6 },
+        { "foreign that took the place of eatr's",
+          { FOREIGN, .had_secret = true },
+          .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
+        { "foreign and backing off",
+          { FOREIGN, .retry_at = BOOT + H },
+          .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
+        { "refused",
+          { OLD(WALL - 11 * H), .refused = true, .refused_version = 7 },
+          .plan = { PLAN_NOTHING, PLAN_REFUSED } },
+        { "refused, edited since",
+          { EDITED, .refused = true, .refused_version = 6 },
           .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
-        { "refused, gone since", { .refused = true, .refused_version = 7, .had_secret = true },
+        { "refused, gone since",
+          { .refused = true, .refused_version = 7, .had_secret = true },
           .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW } },
 
         /* Without a good token nothing is written. */
         { "new, no token", { 0 }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
         { "edited, no token", { EDITED }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
-        { "whole, no token", { SECRET(ID, WALL, WALL + LIFE) }, .no_token = true, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        { "whole, no token",
+          { SECRET(ID, WALL, WALL + LIFE) },
+          .no_token = true,
+          .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
         { "new, token has run out", { 0 }, .now = LIFE, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
-        { "new, token is about to run out", { 0 }, .now = LIFE - 1, .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
+        { "new, token is about to run out",
+          { 0 },
+          .now = LIFE - 1,
+          .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
         { "edited, token has run out", { EDITED }, .now = 20 * H, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
-        { "due, token has run out", { OLD(WALL - 11 * H) }, .now = LIFE, .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
+        { "due, token has run out",
+          { OLD(WALL - 11 * H) },
+          .now = LIFE,
+          .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
         /* What holds a token that has run out is nothing to call fresh. */
-        { "has the token, which has run out", { SECRET(ID, WALL, WALL + LIFE) }, .now = LIFE,
+        { "has the token, which has run out",
+          { SECRET(ID, WALL, WALL + LIFE) },
+          .now = LIFE,
           .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
 
         /* The Secret has the token. */
-        { "fresh", { SECRET(ID, WALL, WALL + LIFE) }, .plan = { PLAN_NOTHING, PLAN_FRESH } },
-        { "fresh, old", { SECRET(ID, WALL, WALL + LIFE) }, .now = LIFE - 1, .plan = { PLAN_NOTHING, PLAN_FRESH } },
-        { "fresh, short interval", { SECRET(ID, WALL, WALL + LIFE) }, .interval = 20 * S, .now = H,
-          .plan = { PLAN_NOTHING, PLAN_FRESH } },
-        { "fresh, backing off", { SECRET(ID, WALL, WALL + LIFE), .retry_at = BOOT + H }, .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "fresh", { SECRET(ID, WALL, WALL + LIFE) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = LIFE } },
+        { "fresh, old",
+          { SECRET(ID, WALL, WALL + LIFE) },
+          .now = LIFE - 1,
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = LIFE } },
+        { "fresh, short interval",
+          { SECRET(ID, WALL, WALL + LIFE) },
+          .interval = 20 * S,
+          .now = H,
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = LIFE } },
+        { "fresh, backing off",
+          { SECRET(ID, WALL, WALL + LIFE), .retry_at = BOOT + H },
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = LIFE } },
 
         /* There is none. */
         { "new", { 0 }, .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
-        { "new, backing off", { .retry_at = BOOT + 5 * S }, .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = 5 * S } },
-        { "new, backed off", { .retry_at = BOOT + 5 * S }, .now = 5 * S, .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
+        { "new, backing off",
+          { .retry_at = BOOT + 5 * S },
+          .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = 5 * S } },
+        { "new, backed off",
+          { .retry_at = BOOT + 5 * S },
+          .now = 5 * S,
+          .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
         { "deleted", { .had_secret = true }, .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW } },
-        { "deleted, backing off", { .had_secret = true, .retry_at = BOOT + 1 },
+        { "deleted, backing off",
+          { .had_secret = true, .retry_at = BOOT + 1 },
           .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = 1 } },
-        { "deleted again and again", { .had_secret = true, .healed_until = BOOT + 5 * M },
+        { "deleted again and again",
+          { .had_secret = true, .healed_until = BOOT + 5 * M },
           .plan = { PLAN_WAIT, PLAN_FIGHTING, .until = M } },
 
         /* It was changed. */
         { "edited", { EDITED }, .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
-        { "edited, four heals before", { EDITED, .healed_until = BOOT + 4 * M },
+        { "edited, four heals before",
+          { EDITED, .healed_until = BOOT + 4 * M },
           .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
-        { "edited, five heals before", { EDITED, .healed_until = BOOT + 4 * M + 1 },
+        { "edited, five heals before",
+          { EDITED, .healed_until = BOOT + 4 * M + 1 },
           .plan = { PLAN_WAIT, PLAN_FIGHTING, .until = 1 } },
-        { "edited, backing off", { EDITED, .retry_at = BOOT + M }, .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = M } },
+        { "edited, backing off",
+          { EDITED, .retry_at = BOOT + M },
+          .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = M } },
 
         /* Another token, and time has not come: the tenth that is missing makes one pass of several. */
         { "young", { OLD(WALL - H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 5 * H - 36 * M } },
         { "nearly due", { OLD(WALL - 6 * H + 36 * M + 1) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 1 } },
         { "due", { OLD(WALL - 6 * H + 36 * M) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
-        { "due later", { OLD(WALL - H) }, .now = 5 * H - 36 * M, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "due later",
+          { OLD(WALL - H) },
+          .now = 5 * H - 36 * M,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
         { "overdue", { OLD(WALL - 10 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
-        { "overdue, an hour left", { OLD(WALL - 11 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
-        { "overdue, less left", { OLD(WALL - 11 * H - 1) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "overdue, an hour left",
+          { OLD(WALL - 11 * H) },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "overdue, less left",
+          { OLD(WALL - 11 * H - 1) },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
         { "run out", { OLD(WALL - 100 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
-        { "overdue, backing off", { OLD(WALL - 10 * H), .retry_at = BOOT + M },
+        { "overdue, backing off",
+          { OLD(WALL - 10 * H), .retry_at = BOOT + M },
           .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = M } },
-        { "overdue, heals do not matter", { OLD(WALL - 10 * H), .healed_until = BOOT + H },
+        { "overdue, heals do not matter",
+          { OLD(WALL - 10 * H), .healed_until = BOOT + H },
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
 
         /* Intervals. */
-        { "20s, not yet", { OLD(WALL - 17 * S) }, .interval = 20 * S, .plan = { PLAN_WAIT, PLAN_FRESH, .until = S } },
-        { "20s, due", { OLD(WALL - 18 * S) }, .interval = 20 * S, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
-        { "an interval that is too long", { OLD(WALL - 8 * H) }, .interval = 100 * H,
+        { "20s, not yet",
+          { OLD(WALL - 17 * S) },
+          .interval = 20 * S,
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = S } },
+        { "20s, due",
+          { OLD(WALL - 18 * S) },
+          .interval = 20 * S,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "an interval that is too long",
+          { OLD(WALL - 8 * H) },
+          .interval = 100 * H,
           .plan = { PLAN_WAIT, PLAN_FRESH, .until = 6 * M } },
-        { "an interval that is too long, due", { OLD(WALL - 8 * H - 6 * M) }, .interval = 100 * H,
+        { "an interval that is too long, due",
+          { OLD(WALL - 8 * H - 6 * M) },
+          .interval = 100 * H,
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
 
         /* Another host of eatr's has been here: never back to an older token. */
         { "younger", { OLD(WALL + H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 7 * H - 36 * M } },
         { "younger, due", { OLD(WALL + H) }, .now = 7 * H, .plan = { PLAN_NOTHING, PLAN_FRESH } },
-        { "younger, about to run out", { OLD(WALL + H) }, .now = LIFE - 1, .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "younger, about to run out",
+          { OLD(WALL + H) },
+          .now = LIFE - 1,
+          .plan = { PLAN_NOTHING, PLAN_FRESH } },
 
         /* Annotations that cannot be eatr's. */
         { "no times", { SECRET(OTHER_ID, 0, 0) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
         { "no expiry", { SECRET(OTHER_ID, WALL, 0) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
-        { "no issue", { SECRET(OTHER_ID, 0, WALL + H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "no issue",
+          { SECRET(OTHER_ID, 0, WALL + H) },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
         { "no life", { SECRET(OTHER_ID, WALL, WALL) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
-        { "for ever", { SECRET(OTHER_ID, WALL, WALL + 8 * 24 * H) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
-        { "the end of time", { SECRET(OTHER_ID, WALL, USEC_INFINITY) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "for ever",
+          { SECRET(OTHER_ID, WALL, WALL + 8 * 24 * H) },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "the end of time",
+          { SECRET(OTHER_ID, WALL, USEC_INFINITY) },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
         { "from the future", { OLD(WALL + H + 1) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
-        { "a week", { SECRET(OTHER_ID, WALL, WALL + 7 * 24 * H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 84 * H - 504 * M } },
-        { "no token id", { SECRET("", WALL - H, WALL + 11 * H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 5 * H - 36 * M } },
+        { "a week",
+          { SECRET(OTHER_ID, WALL, WALL + 7 * 24 * H) },
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = 84 * H - 504 * M } },
+        { "no token id",
+          { SECRET("", WALL - H, WALL + 11 * H) },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+
+        /* Pods cannot pull from here with a token for there. */
+        { "for another registry",
+          { SECRET(ELSEWHERE_ID, WALL - H, WALL + 11 * H) },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+
+        /* This very token has been written, and something undid it at once. */
+        { "written, without its annotations",
+          { SECRET("", 0, 0), .written = ID },
+          .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
+        { "written, for another registry now",
+          { SECRET(ELSEWHERE_ID, WALL, WALL + LIFE), .written = ID },
+          .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
+        { "written, for the sixth time",
+          { SECRET("", 0, 0), .written = ID, .healed_until = BOOT + 4 * M + 1 },
+          .plan = { PLAN_WAIT, PLAN_FIGHTING, .until = 1 } },
+        { "written, and not there", { .written = ID }, .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW } },
+        { "another one written",
+          { SECRET("", 0, 0), .written = OTHER_ID },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "written, and another eatr's since",
+          { OLD(WALL), .written = ID },
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = 6 * H - 36 * M } },
 };
 
 static void test_rules(void **state)
@@ -153,8 +260,8 @@ static void test_rules(void **state)
                         expected.until += BOOT;
                 if (p.action != expected.action || p.reason != expected.reason || p.lane != expected.lane ||
                     p.force != expected.force || p.until != expected.until)
-                        fail_msg("%s: action %u, reason %s, lane %u, force %d, until %+lld s", rules[i].what, p.action,
-                                 plan_reason_to_string(p.reason), p.lane, p.force,
+                        fail_msg("%s: action %u, reason %s, lane %u, force %d, until %+lld s", rules[i].what,
+                                 p.action, plan_reason_to_string(p.reason), p.lane, p.force,
                                  ((long long) p.until - (long long) BOOT) / 1000000);
                 assert_memory_equal(&t, &rules[i].target, sizeof(t));
         }
@@ -210,7 +317,7 @@ static unsigned fight(Target *t, usec_t from, usec_t length)
                 }
                 assert_int_equal(p.action, PLAN_APPLY);
                 assert_int_equal(p.reason, PLAN_HEAL);
-                plan_healed(t, now);
+                plan_succeeded(t, PLAN_HEAL, now);
                 n++;
         }
         return n;
@@ -243,7 +350,7 @@ static const struct {
         PlanScope scope;
         usec_t delay; /* the longest of a first failure's; 0: none */
         MatchVerdict verdict;
-        bool foreign, refused;
+        bool refused;
 } failures[] = {
         { "no answer", .status = { .code = 0 }, .scope = PLAN_SCOPE_CLUSTER },
         { "401", .status = { .code = 401, .reason = "Unauthorized" }, .scope = PLAN_SCOPE_CLUSTER },
@@ -261,13 +368,17 @@ static const struct {
         { "200 that is not the API server's", .status = { .code = 200 }, .delay = S },
         { "terminating", .status = { .code = 403, .reason = "Forbidden", .namespace_terminating = true },
           .verdict = MATCH_TERMINATING },
-        { "a stranger's", .status = { .code = 409, .reason = "Conflict", .field_manager_conflict = true }, .foreign = true },
-        { "a stranger's in eatr's place", { .had_secret = true },
-          { .code = 409, .reason = "Conflict", .field_manager_conflict = true }, .foreign = true },
-        { "one with eatr's label", { EDITED }, { .code = 409, .reason = "Conflict", .field_manager_conflict = true } },
-        { "409, another", .status = { .code = 409, .reason = "Conflict" }, .delay = S },
-        { "immutable", { EDITED }, { .code = 422, .reason = "Invalid", .immutable = true }, .refused = true },
-        { "immutable, not seen yet", .status = { .code = 422, .reason = "Invalid", .immutable = true }, .delay = 30 * S },
+        { "a stranger's, not seen yet", .status = { .code = 409, .reason = "Conflict" }, .delay = S },
+        { "a stranger's in eatr's place",
+          { .had_secret = true },
+          { .code = 409, .reason = "Conflict" },
+          .delay = S },
+        { "immutable",
+          { EDITED },
+          { .code = 422, .reason = "Invalid", .immutable = true },
+          .refused = true },
+        { "immutable, not seen yet", .status = { .code = 422, .reason = "Invalid", .immutable = true },
+          .delay = 30 * S },
         { "422, another", { EDITED }, { .code = 422, .reason = "Invalid" }, .delay = 30 * S },
 };
 
@@ -299,12 +410,8 @@ static void test_failures(void **state)
                         assert_memory_equal(&t, &before, sizeof(t));
                 else if (failures[i].verdict != MATCH_WANTED)
                         assert_int_equal(p.reason, PLAN_UNWANTED);
-                else if (failures[i].foreign)
-                        assert_int_equal(p.reason, PLAN_FOREIGN);
                 else if (failures[i].refused)
                         assert_int_equal(p.reason, PLAN_REFUSED);
-                else if (failures[i].delay == 0)
-                        assert_true(p.action == PLAN_APPLY && p.force);
                 else
                         assert_int_equal(p.reason, PLAN_BACKOFF);
         }
@@ -317,7 +424,8 @@ static void check_backoff(long code, usec_t base, usec_t cap)
         Target t = { .verdict = MATCH_WANTED };
 
         for (unsigned i = 1; i <= 40; i++) {
-                assert_int_equal(plan_failed(&t, http_classify(code, false), &status, now, UINT32_MAX), PLAN_SCOPE_TARGET);
+                assert_int_equal(plan_failed(&t, http_classify(code, false), &status, now, UINT32_MAX),
+                                 PLAN_SCOPE_TARGET);
                 assert_int_equal(t.failures, i);
                 assert_true(t.retry_at - now >= last);
                 last = t.retry_at - now;
@@ -574,15 +682,17 @@ static KubeSecret read_stored(const Stored *s)
         KubeSecret secret;
 
         text = str_printf(
-                "{\"kind\":\"PartialObjectMetadata\",\"metadata\":{\"name\":\"ecr\",\"resourceVersion\":\"%llu\"%s%s%s%s%s,"
+                "{\"kind\":\"PartialObjectMetadata\",\"metadata\":{\"name\":\"ecr\",\"resourceVersion\":\"%"
+                "llu\"%s%s%s%s%s,"
                 "\"managedFields\":[{\"manager\":\"%s\",\"operation\":\"%s\",\"fieldsV1\":{%s\"f:type\":{},"
                 "\"f:metadata\":{\"f:labels\":{\"f:app.kubernetes.io/managed-by\":{}},\"f:annotations\":{"
                 "\"f:eatr/expires-at\":{},\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}}}}}]}}",
                 (unsigned long long) s->version, s->ours ? ",\"annotations\":{\"eatr/renewed-at\":\"" : "",
-                s->ours ? clock_format_rfc3339(renewed, s->renewed) : "", s->ours ? "\",\"eatr/expires-at\":\"" : "",
-                s->ours ? clock_format_rfc3339(expires, s->expires) : "", s->ours ? "\",\"eatr/token-id\":\"%\"}" : "",
-                s->ours ? "eatr" : "kubectl-create", s->ours ? "Apply" : "Update",
-                s->intact ? "\"f:data\":{\"f:.dockerconfigjson\":{}}," : "");
+                s->ours ? clock_format_rfc3339(renewed, s->renewed) : "",
+                s->ours ? "\",\"eatr/expires-at\":\"" : "",
+                s->ours ? clock_format_rfc3339(expires, s->expires) : "",
+                s->ours ? "\",\"eatr/token-id\":\"%\"}" : "", s->ours ? "eatr" : "kubectl-create",
+                s->ours ? "Apply" : "Update", s->intact ? "\"f:data\":{\"f:.dockerconfigjson\":{}}," : "");
         assert_non_null(text);
         assert_int_equal(json_parse(text, strlen(text), 65536, &j), 0);
         kube_secret_read(j, &secret);
@@ -631,14 +741,16 @@ static void new_token(World *w)
         (void) snprintf(password, sizeof(password), "AWS:%u", ++w->serial);
         value = encode_base64(password, strlen(password));
         assert_non_null(value);
-        assert_int_equal(token_new("123456789012.dkr.ecr.eu-west-1.amazonaws.com", value, wall(w), wall(w) + LIFE, w->now, &t),
+        assert_int_equal(token_new("123456789012.dkr.ecr.eu-west-1.amazonaws.com", value, wall(w),
+                                   wall(w) + LIFE, w->now, &t),
                          0);
         (void) snprintf(t->id, sizeof(t->id), "%016u", w->serial);
         if (!token_is_good(w))
                 w->token_since = w->now;
         token_unref(w->token);
         w->token = t;
-        w->token_call = w->now + (token_renewal_due(t->issued, t->expires, w->scenario->interval) - t->issued);
+        w->token_call =
+                w->now + (token_renewal_due(t->issued, t->expires, w->scenario->interval) - t->issued);
 }
 
 static void run_aws(World *w)
@@ -662,7 +774,10 @@ static void disturb(World *w, Space *n)
         switch (rnd(w) % 8) {
         case 0: /* a namespace comes */
                 if (!n->exists) {
-                        *n = (Space){ .exists = true, .known = true, .excluded = chance(w, 8), .quiet_since = w->now };
+                        *n = (Space){ .exists = true,
+                                      .known = true,
+                                      .excluded = chance(w, 8),
+                                      .quiet_since = w->now };
                         if (chance(w, 10)) { /* with a stranger's Secret, which eatr will see later */
                                 *s = (Stored){ .exists = true };
                                 changed(w, n);
@@ -725,7 +840,7 @@ static void serve_write(World *w, Space *n)
         if (s->exists && !s->ours) {
                 assert_false(n->plan.force);
                 n->outcome = HTTP_CONFLICT;
-                n->status = (KubeStatus){ .code = 409, .reason = "Conflict", .field_manager_conflict = true };
+                n->status = (KubeStatus){ .code = 409, .reason = "Conflict" };
                 w->refusals++;
                 return;
         }
@@ -767,8 +882,7 @@ static void take_in(World *w, Space *n)
                 return;
         n->in_flight = false;
         if (n->outcome == HTTP_OK) {
-                n->target.failures = 0;
-                n->target.refused = false;
+                plan_succeeded(&n->target, n->plan.reason, w->now);
                 observe_stored(n, &n->answer);
         } else if (plan_failed(&n->target, n->outcome, &n->status, w->now, rnd(w)) == PLAN_SCOPE_CLUSTER)
                 w->paused_until = w->now + 30 * S;
@@ -833,8 +947,7 @@ static void run_space(World *w, Space *n)
                 return;
         w->attempts++;
         check_after_restart(w, n);
-        if (n->plan.reason == PLAN_HEAL)
-                plan_healed(&n->target, w->now);
+        plan_begun(&n->target, w->token);
         serve_write(w, n);
         n->in_flight = true;
         n->answer_due = w->now + rnd(w) % 3 * w->scenario->step;
@@ -930,12 +1043,14 @@ static void simulate(const Scenario *c)
                                 w->token_since = w->now;
                 }
         }
-        print_message("seed %llu: %llu writes (%llu created, %llu renewed, %llu healed) of %llu tries with %u tokens; "
+        print_message("seed %llu: %llu writes (%llu created, %llu renewed, %llu healed) of %llu tries with "
+                      "%u tokens; "
                       "%llu disturbances, %llu undone, %llu refused\n",
-                      (unsigned long long) c->seed, (unsigned long long) w->writes, (unsigned long long) w->creations,
-                      (unsigned long long) w->renewals, (unsigned long long) w->heals,
-                      (unsigned long long) w->attempts, w->serial, (unsigned long long) w->disturbances,
-                      (unsigned long long) w->fights, (unsigned long long) w->refusals);
+                      (unsigned long long) c->seed, (unsigned long long) w->writes,
+                      (unsigned long long) w->creations, (unsigned long long) w->renewals,
+                      (unsigned long long) w->heals, (unsigned long long) w->attempts, w->serial,
+                      (unsigned long long) w->disturbances, (unsigned long long) w->fights,
+                      (unsigned long long) w->refusals);
 
         /* No storm: a renewal a token and namespace, a heal a disturbance, one a minute in a fight. */
         most = (uint64_t) w->serial * N_NAMESPACES;

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "metrics.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* --- what is measured is the test's ------------------------------------------------------------------ */
+
+static struct State {
+        WriterStats writer;
+        KubeStats kube;
+        ClusterSummary summary;
+        bool synced;
+        const char *error;
+        Token *token;
+        RegistryStats aws;
+        bool healthy, ready;
+} state;
+
+/* A getter, and what it returns. */
+#define SAYS(type, name, of, what) \
+        type name(const of *x)     \
+        {                          \
+                return what;       \
+        }
+
+SAYS(const Cluster *, eatr_cluster, Eatr, (const Cluster *) x)
+SAYS(const Registry *, eatr_registry, Eatr, (const Registry *) x)
+SAYS(usec_t, eatr_started, Eatr, 1795461567 * USEC_PER_SEC + USEC_PER_SEC / 4)
+
+bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX])
+{
+        (void) strcpy(reason, state.healthy ? "" : "stuck");
+        return state.healthy;
+}
+
+bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
+{
+        (void) strcpy(reason, state.ready ? "" : "no good token");
+        return state.ready;
+}
+
+SAYS(const WriterStats *, cluster_stats, Cluster, &state.writer)
+SAYS(const KubeStats *, cluster_kube_stats, Cluster, &state.kube)
+
+void cluster_summary(const Cluster *c, ClusterSummary *ret)
+{
+        *ret = state.summary;
+}
+
+SAYS(uint64_t, cluster_watch_restarts, Cluster, 14)
+SAYS(uint64_t, cluster_relists, Cluster, 15)
+SAYS(bool, cluster_synced, Cluster, state.synced)
+SAYS(const char *, cluster_error, Cluster, state.error)
+SAYS(Token *, registry_token, Registry, state.token)
+SAYS(const RegistryStats *, registry_stats, Registry, &state.aws)
+
+const char *registry_outcome_to_string(AwsOutcome o)
+{
+        static const char *const names[] = { "o0", "o1", "o2", "o3", "o4", "o5" };
+
+        return names[o];
+}
+
+/* --- the text format, strictly ----------------------------------------------------------------------- */
+
+typedef struct Sample {
+        char *name; /* with its labels */
+        double value;
+} Sample;
+
+typedef struct Family {
+        char *name, *type;
+        size_t first; /* of its samples */
+} Family;
+
+static struct Page {
+        Buf text;
+        char *copy; /* what the pointers below point into, cut up */
+        Sample samples[512];
+        Family families[64];
+        size_t n_samples, n_families;
+} page;
+
+static size_t name_size(const char *s)
+{
+        size_t n = 0;
+
+        if (!isdigit((unsigned char) *s))
+                while (isalnum((unsigned char) s[n]) || s[n] == '_')
+                        n++;
+        return n;
+}
+
+/* What follows {name="value",...}; NULL if it is not that. */
+static char *skip_labels(char *s)
+{
+        do {
+                size_t n = name_size(++s);
+
+                if (n == 0 || !startswith(s + n, "=\""))
+                        return NULL;
+                for (s += n + 2; *s != '"'; s++)
+                        if (!*s || (*s == '\\' && (!*++s || !strchr("\\\"n", *s))))
+                                return NULL;
+        } while (*++s == ',');
+        return *s == '}' ? s + 1 : NULL;
+}
+
+static bool in_family(const Family *f, const char *name, size_t n)
+{
+        const char *rest = startswith(name, f->name);
+        size_t left = rest ? n - strlen(f->name) : 0;
+
+        if (!rest || !streq(f->type, "histogram"))
+                return rest && left == 0;
+        return startswith(rest, "_bucket{le=\"") || (left == 4 && startswith(rest, "_sum")) ||
+               (left == 6 && startswith(rest, "_count"));
+}
+
+static void read_sample(char *line)
+{
+        Sample *s = &page.samples[page.n_samples++];
+        size_t n = name_size(line);
+        char *end = line[n] == '{' ? skip_labels(line + n) : line + n;
+
+        if (n == 0 || !end || *end != ' ' || page.n_families == 0 ||
+            page.n_samples == ELEMENTSOF(page.samples))
+                fail_msg("no sample: %s", line);
+        *end = '\0';
+        s->name = line;
+        s->value = strtod(end + 1, &end);
+        if (*end || end[-1] == ' ' || !isfinite(s->value))
+                fail_msg("no value: %s", line);
+        if (!in_family(&page.families[page.n_families - 1], line, n))
+                fail_msg("%s is not of %s", line, page.families[page.n_families - 1].name);
+        for (size_t i = 0; i + 1 < page.n_samples; i++)
+                assert_string_not_equal(page.samples[i].name, line);
+}
+
+/* "# HELP name text", and right behind it "# TYPE name type". */
+static void read_family(char *help, char *type)
+{
+        Family *f = &page.families[page.n_families++];
+        size_t n = name_size(help);
+
+        assert_true(n > 0 && page.n_families < ELEMENTSOF(page.families));
+        assert_true(help[n] == ' ' && isupper((unsigned char) help[n + 1]) && !strchr(help, '\\'));
+        help[n] = '\0';
+        *f = (Family){ .name = help, .first = page.n_samples };
+        f->type = (char *) startswith(type, "# TYPE ");
+        assert_true(f->type && startswith(f->type, help) && f->type[n] == ' ');
+        f->type += n + 1;
+        for (size_t i = 0; i + 1 < page.n_families; i++)
+                assert_string_not_equal(page.families[i].name, help);
+}
+
+static void render(void)
+{
+        char *line, *next, *help;
+
+        free(page.copy);
+        buf_done(&page.text);
+        page = (struct Page){ .text = BUF_INIT(65536) };
+        assert_return_code(metrics_render(&page.text, (Eatr *) &state), 0);
+        page.copy = strdup(buf_str(&page.text));
+        assert_int_equal(strlen(page.copy), page.text.size);
+        assert_int_equal(page.copy[page.text.size - 1], '\n');
+        for (line = page.copy; *line; line = next) {
+                next = strchr(line, '\n');
+                *next++ = '\0';
+                help = (char *) startswith(line, "# HELP ");
+                if (!help) {
+                        read_sample(line);
+                        continue;
+                }
+                line = next;
+                next = strchr(line, '\n');
+                *next++ = '\0';
+                read_family(help, line);
+        }
+}
+
+static void check_histogram(const Family *f)
+{
+        double last = 0, last_bound = 0;
+        const Sample *s = &page.samples[f->first];
+        const char *bound = NULL;
+
+        for (; (bound = strstr(s->name, "_bucket{le=\"")); s++) {
+                double b = strtod(bound + strlen("_bucket{le=\""), NULL);
+
+                assert_true(b > last_bound && s->value >= last);
+                last_bound = b;
+                last = s->value;
+        }
+        assert_true(isinf(last_bound));
+        assert_non_null(strstr(s[0].name, "_sum"));
+        assert_non_null(strstr(s[1].name, "_count"));
+        assert_true(s[1].value == last);
+}
+
+static void check_page(void)
+{
+        render();
+        for (size_t i = 0; i < page.n_families; i++) {
+                const Family *f = &page.families[i];
+                size_t n = strlen(f->name);
+
+                assert_int_equal(streq(f->type, "counter"), n > 6 && streq(f->name + n - 6, "_total"));
+                if (streq(f->type, "histogram"))
+                        check_histogram(f);
+        }
+}
+
+static bool has_line(const char *line)
+{
+        _cleanup_free_ char *whole = str_printf("\n%s\n", line);
+
+        return strstr(buf_str(&page.text), whole);
+}
+
+/* --- a state of which everything can be told apart --------------------------------------------------- */
+
+static int setup(void **unused)
+{
+        state = (struct State){
+                .writer = { .created = 1, .renewed = 2, .healed = 3, .failed = 4, .last_write = 5500000 },
+                .summary = { .total = 99,
+                             .fresh = 6,
+                             .due = 7,
+                             .pending = 8,
+                             .failing = 9,
+                             .conflict = 10,
+                             .excluded = 50,
+                             .by_verdict = { 40, 11, 12, 13, 16 } },
+                .synced = true,
+                .error = "",
+                .aws = { .requests = { 17, 18, 19, 20, 21, 22 },
+                         .last_success = 23250000,
+                         .clock_skew = -0.25 },
+                .healthy = true,
+                .ready = true,
+        };
+        assert_return_code(token_new("123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b", "QVdTOmh1c2g=",
+                                     1795461567 * USEC_PER_SEC, 1795504767 * USEC_PER_SEC, 0, &state.token),
+                           0);
+        state.kube.requests[0].verb = KUBE_LIST;
+        state.kube.requests[0].code = 200;
+        state.kube.requests[0].count = UINT64_C(18446744073709551615);
+        state.kube.requests[1].verb = KUBE_APPLY;
+        state.kube.requests[1].count = 24;
+        state.kube.n_requests = 2;
+        kube_histogram_add(&state.kube.writes, 7 * USEC_PER_MSEC);
+        kube_histogram_add(&state.kube.writes, USEC_PER_SEC);
+        kube_histogram_add(&state.kube.writes, USEC_PER_HOUR);
+        return 0;
+}
+
+static int teardown(void **unused)
+{
+        token_unref(state.token);
+        free(page.copy);
+        buf_done(&page.text);
+        page = (struct Page){ 0 };
+        return 0;
+}
+
+/* --- the page ---------------------------------------------------------------------------------------- */
+
+static void test_every_line_is_valid(void **unused)
+{
+        check_page();
+        assert_null(strstr(buf_str(&page.text), state.token->value));
+
+        /* As many codes as there can be, and the largest of everything. */
+        state.kube.n_requests = KUBE_STATS_CODES;
+        for (size_t i = 0; i < KUBE_STATS_CODES; i++) {
+                state.kube.requests[i].verb = i % _KUBE_VERB_MAX;
+                state.kube.requests[i].code = (long) i * 17;
+        }
+        memset(&state.writer, 0xff, offsetof(WriterStats, latency));
+        memset(&state.summary, 0xff, sizeof(state.summary));
+        memset(state.aws.requests, 0xff, sizeof(state.aws.requests));
+        state.aws.clock_skew = 1e12;
+        check_page();
+}
+
+static void test_it_is_valid_before_anything_has_happened(void **unused)
+{
+        token_unref(state.token);
+        state = (struct State){ .error = "" };
+        check_page();
+        assert_null(strstr(buf_str(&page.text), "\neatr_token_expiry_timestamp_seconds"));
+        assert_true(has_line("secrets_created_total 0"));
+        assert_true(has_line("eatr_namespaces{state=\"fresh\"} 0"));
+        assert_true(has_line("eatr_kube_up 0"));
+}
+
+static void test_each_number_is_where_it_belongs(void **unused)
+{
+        static const char *const lines[] = {
+                "secrets_created_total 1",
+                "secret_renewals_total 2",
+                "eatr_secret_heals_total 3",
+                "eatr_secret_write_failures_total 4",
+                "eatr_secret_last_write_timestamp_seconds 5.5",
+                "eatr_namespaces{state=\"fresh\"} 6",
+                "eatr_namespaces{state=\"due\"} 7",
+                "eatr_namespaces{state=\"pending\"} 8",
+                "eatr_namespaces{state=\"failing\"} 9",
+                "eatr_namespaces{state=\"conflict\"} 10",
+                "eatr_namespaces{state=\"blacklisted\"} 11",
+                "eatr_namespaces{state=\"not-included\"} 12",
+                "eatr_namespaces{state=\"ignored\"} 13",
+                "eatr_namespaces{state=\"terminating\"} 16",
+                "eatr_namespace_to_secret_seconds_count 0",
+                "eatr_kube_up 1",
+                "eatr_kube_requests_total{verb=\"list\",code=\"200\"} 18446744073709551615",
+                "eatr_kube_requests_total{verb=\"apply\",code=\"0\"} 24",
+                "eatr_kube_write_seconds_bucket{le=\"0.005\"} 0",
+                "eatr_kube_write_seconds_bucket{le=\"0.01\"} 1",
+                "eatr_kube_write_seconds_bucket{le=\"0.5\"} 1",
+                "eatr_kube_write_seconds_bucket{le=\"1\"} 2",
+                "eatr_kube_write_seconds_bucket{le=\"30\"} 2",
+                "eatr_kube_write_seconds_bucket{le=\"+Inf\"} 3",
+                "eatr_kube_write_seconds_sum 3601.007000",
+                "eatr_kube_write_seconds_count 3",
+                "eatr_watch_restarts_total 14",
+                "eatr_relists_total 15",
+#define REGISTRY "{registry=\"123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b\"}"
+                "eatr_token_expiry_timestamp_seconds" REGISTRY " 1795504767",
+                "eatr_token_issued_timestamp_seconds" REGISTRY " 1795461567",
+                "eatr_aws_requests_total{outcome=\"o0\"} 17",
+                "eatr_aws_requests_total{outcome=\"o5\"} 22",
+                "eatr_aws_last_success_timestamp_seconds 23.25",
+                "eatr_clock_skew_seconds -0.25",
+                "eatr_build_info{version=\"" PACKAGE_VERSION "\"} 1",
+                "process_start_time_seconds 1795461567.25",
+        };
+
+        render();
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++)
+                if (!has_line(lines[i]))
+                        fail_msg("no %s in\n%s", lines[i], buf_str(&page.text));
+        state.error = "no";
+        render();
+        assert_true(has_line("eatr_kube_up 0"));
+}
+
+static double value_of(const char *name)
+{
+        for (size_t i = 0; i < page.n_samples; i++)
+                if (streq(page.samples[i].name, name))
+                        return page.samples[i].value;
+        return -1;
+}
+
+static void test_the_process_is_measured(void **unused)
+{
+        _cleanup_close_ int fd = -1;
+        unsigned fds = 0;
+        double cpu;
+
+        for (int i = 0; i < 1024; i++)
+                fds += fcntl(i, F_GETFD) >= 0;
+        render();
+        cpu = value_of("process_cpu_seconds_total");
+        assert_true(cpu > 0);
+        assert_true(value_of("process_open_fds") == fds);
+        assert_true(value_of("process_resident_memory_bytes") > 100000);
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        render();
+        assert_true(value_of("process_open_fds") == fds + 1);
+        assert_true(value_of("process_cpu_seconds_total") >= cpu);
+}
+
+/* --- which there are --------------------------------------------------------------------------------- */
+
+static const char *const names[] = {
+        "secrets_created_total",
+        "secret_renewals_total",
+        "eatr_secret_heals_total",
+        "eatr_secret_write_failures_total",
+        "eatr_secret_last_write_timestamp_seconds",
+        "eatr_namespaces",
+        "eatr_namespace_to_secret_seconds",
+        "eatr_kube_up",
+        "eatr_kube_requests_total",
+        "eatr_kube_write_seconds",
+        "eatr_watch_restarts_total",
+        "eatr_relists_total",
+        "eatr_token_expiry_timestamp_seconds",
+        "eatr_token_issued_timestamp_seconds",
+        "eatr_aws_requests_total",
+        "eatr_aws_last_success_timestamp_seconds",
+        "eatr_clock_skew_seconds",
+        "eatr_build_info",
+        "process_start_time_seconds",
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+};
+
+/* People's dashboards and alerts hang on them. */
+static void test_the_families_are_these(void **unused)
+{
+        render();
+        assert_int_equal(page.n_families, ELEMENTSOF(names));
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                assert_string_equal(page.families[i].name, names[i]);
+}
+
+static bool has_family(const char *name)
+{
+        for (size_t i = 0; i < page.n_families; i++)
+                if (streq(page.families[i].name, name))
+                        return true;
+        return false;
+}
+
+static void test_the_manual_names_what_there_is(void **unused)
+{
+        const char *top = getenv("top_srcdir");
+        _cleanup_free_ char *path = str_printf("%s/man/eatr.8.in", top ? top : ".");
+        char line[1024], name[256];
+        FILE *f = fopen(path, "re");
+        bool here = false;
+        unsigned n = 0;
+
+        assert_non_null(f);
+        render();
+        while (fgets(line, sizeof(line), f)) {
+                if (startswith(line, ".It "))
+                        here = startswith(line, ".It Pa /metrics");
+                if (!here || sscanf(line, ".Li %255[a-z_]", name) != 1)
+                        continue;
+                n++;
+                if (!has_family(name))
+                        fail_msg("there is no %s", name);
+        }
+        (void) fclose(f);
+        assert_true(n >= 4);
+}
+
+/* --- the routes -------------------------------------------------------------------------------------- */
+
+static int ask(const char *path, Buf *body)
+{
+        for (const HttpdRoute *r = metrics_routes; r->path; r++)
+                if (streq(r->path, path)) {
+                        assert_non_null(startswith(r->content_type, "text/plain; "));
+                        return r->render(body, &state);
+                }
+        return 404;
+}
+
+static void test_each_path_answers(void **unused)
+{
+        static const struct {
+                const char *path;
+                bool healthy, ready;
+                int status;
+                const char *body;
+        } cases[] = {
+                { "/healthz", true, true, 200, "ok\n" },
+                { "/healthz", true, false, 200, "ok\n" },
+                { "/healthz", false, false, 503, "stuck\n" },
+                { "/readyz", true, true, 200, "ok\n" },
+                { "/readyz", true, false, 503, "no good token\n" },
+                { "/", true, true, 404, "" },
+        };
+        _cleanup_buf_ Buf body = BUF_INIT(65536);
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                state.healthy = cases[i].healthy;
+                state.ready = cases[i].ready;
+                buf_clear(&body);
+                assert_int_equal(ask(cases[i].path, &body), cases[i].status);
+                assert_string_equal(buf_str(&body), cases[i].body);
+        }
+        assert_int_equal(ask("/metrics", &body), 200);
+        assert_non_null(startswith(buf_str(&body), "# HELP secrets_created_total "));
+        /* Prometheus goes by that. */
+        assert_string_equal(metrics_routes[0].content_type, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+static void test_half_a_page_is_none(void **unused)
+{
+        size_t size;
+
+        render();
+        size = page.text.size;
+        for (size_t max = 0; max < size; max += max + 128 < size ? 11 : 1) {
+                _cleanup_buf_ Buf body = BUF_INIT(max);
+                int r = ask("/metrics", &body);
+
+                if (r != -EMSGSIZE) { /* what is measured may have become shorter */
+                        assert_int_equal(r, 200);
+                        assert_non_null(strstr(buf_str(&body), "\nprocess_open_fds "));
+                }
+        }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(test_every_line_is_valid),
+                TEST(test_it_is_valid_before_anything_has_happened),
+                TEST(test_each_number_is_where_it_belongs),
+                TEST(test_the_process_is_measured),
+                TEST(test_the_families_are_these),
+                TEST(test_the_manual_names_what_there_is),
+                TEST(test_each_path_answers),
+                TEST(test_half_a_page_is_none),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

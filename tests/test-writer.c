@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "clock.h"
+#include "kube-client.h"
+
+#include <errno.h>
+
+/* Time stands still until a test moves it on, far from where a timer would fire; 0: it goes on as ever. */
+static usec_t frozen;
+
+static usec_t test_boottime(void)
+{
+        return frozen > 0 ? frozen : clock_boottime();
+}
+
+/* Requests that cannot even be begun. */
+static unsigned n_refused;
+
+static int test_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,
+                        KubeRequest **ret)
+{
+        if (n_refused == 0)
+                return kube_client_request(c, spec, done, userdata, ret);
+        n_refused--;
+        return -ENOMEM;
+}
+
+#define clock_boottime test_boottime
+#define kube_client_request test_request
+#include "writer.c"
+#undef clock_boottime
+#undef kube_client_request
+
+#include "kube-script.h"
+
+#define ID "aaaaaaaabbbbbbbb"
+#define NEXT_ID "aaaaaaaacccccccc"
+#define APPLY(name) "PATCH /api/v1/namespaces/" name "/secrets/ecr?fieldManager=eatr"
+
+/* --- a table and its writer ---------------------------------------------------------------------------- */
+
+typedef struct Fixture {
+        sd_event *event;
+        Script script;
+        KubeConfig kube;
+        ConfRenewal renewal;
+        WriterConfig config;
+        KubeStats kube_stats;
+        Token token, next; /* next: half a life later, when what holds the first is due */
+        Targets *targets;
+        Writer *writer;
+        unsigned n_changed;
+} Fixture;
+
+static void on_test_changed(void *userdata)
+{
+        Fixture *f = userdata;
+
+        f->n_changed++;
+}
+
+/* Makes the writer anew, for a test with limits of its own. */
+static void make(Fixture *f, Token *token)
+{
+        f->targets = targets_free(f->targets);
+        f->writer = writer_free(f->writer);
+        assert_return_code(targets_new(&f->targets), 0);
+        assert_return_code(
+                writer_new(f->event, &f->config, f->targets, &f->kube_stats, on_test_changed, f, &f->writer),
+                0);
+        if (token)
+                assert_return_code(writer_set_token(f->writer, token), 0);
+}
+
+static int set_up(void **state)
+{
+        Fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        n_refused = 0;
+        frozen = clock_boottime() + USEC_PER_DAY;
+        f->token = (Token){ .n_ref = 1,
+                            .host = (char *) "0.dkr.ecr.eu-west-1.amazonaws.com",
+                            .value = (char *) "QVdTOng=",
+                            .id = ID,
+                            .issued = SCRIPT_WALL,
+                            .expires = SCRIPT_WALL + 12 * USEC_PER_HOUR,
+                            .received_boottime = frozen };
+        f->next = f->token;
+        memcpy(f->next.id, NEXT_ID, sizeof(NEXT_ID));
+        f->next.issued += 6 * USEC_PER_HOUR;
+        f->next.expires += 6 * USEC_PER_HOUR;
+        assert_return_code(sd_event_new(&f->event), 0);
+        script_begin(&f->script, f->event);
+        f->kube.server = f->script.url;
+        f->renewal.max_in_flight = 16;
+        f->config = (WriterConfig){ .kube = &f->kube, .secret_name = "ecr", .renewal = &f->renewal };
+        make(f, &f->token);
+        *state = f;
+        return 0;
+}
+
+static int tear_down(void **state)
+{
+        Fixture *f = *state;
+
+        f->targets = targets_free(f->targets);
+        f->writer = writer_free(f->writer);
+        assert_int_equal(f->token.n_ref + f->next.n_ref, 2);
+        script_end(&f->script);
+        (void) sd_event_unref(f->event);
+        free(f);
+        return 0;
+}
+
+static Node *add(Fixture *f, const char *name)
+{
+        Node *n = targets_add(f->targets, name);
+
+        assert_non_null(n);
+        n->exists = true;
+        writer_mark_dirty(f->writer, n);
+        return n;
+}
+
+/* A watch shows the Secret; NULL: it is gone. */
+static void observe(Fixture *f, Node *n, const char *text)
+{
+        _cleanup_json_ cJSON *object = NULL;
+        KubeSecret secret;
+
+        if (text) {
+                assert_return_code(json_parse(text, strlen(text), 65536, &object), 0);
+                kube_secret_read(object, &secret);
+        }
+        plan_observe(&n->target, text ? &secret : NULL, 1000);
+        writer_mark_dirty(f->writer, n);
+}
+
+static Node *add_old(Fixture *f, const char *name)
+{
+        Node *n = add(f, name);
+
+        observe(f, n, SCRIPT_SECRET("", "5", ID));
+        return n;
+}
+
+/* Time goes by, and all that may be waiting for it is looked at. */
+static void advance(Fixture *f, usec_t by)
+{
+        frozen += by;
+        TARGETS_FOREACH (n, next, f->targets)
+                writer_mark_dirty(f->writer, n);
+}
+
+static ScriptPeer *await(const Fixture *f, const char *start)
+{
+        return script_await(&f->script, start);
+}
+
+/* Waits until so many writes wait for an answer; no more come. */
+static void expect_writes(const Fixture *f, unsigned n)
+{
+        script_until(&f->script, script_waiting(&f->script, "PATCH ", NULL) >= n);
+        script_rest(&f->script);
+        assert_int_equal(script_waiting(&f->script, "PATCH ", NULL), n);
+}
+
+/* A write is well, with a new Secret or without. */
+static void settle(Fixture *f, ScriptPeer *p, const char *body)
+{
+        const WriterStats *s = writer_stats(f->writer);
+        uint64_t before = s->created + s->renewed + s->healed;
+
+        script_answer(p, strstr(body, ID) ? "201 Created" : "200 OK", "", body);
+        script_until(&f->script, s->created + s->renewed + s->healed > before);
+        script_rest(&f->script);
+}
+
+#define CREATED(version) SCRIPT_SECRET("", version, ID)
+#define RENEWED(version) SCRIPT_SECRET("", version, NEXT_ID)
+
+/* --- a write ------------------------------------------------------------------------------------------- */
+
+static void test_a_missing_secret_is_created(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add(f, "team-a");
+        ScriptPeer *p;
+
+        n->appeared = frozen - 2 * USEC_PER_SEC;
+        expect_writes(f, 0); /* not before the start */
+        assert_int_equal(f->n_changed, 0);
+        writer_start(f->writer);
+        p = await(f, APPLY("team-a") " HTTP/1.1\r\n"); /* never by force */
+        assert_request(p, "\r\nContent-Type: application/apply-patch+yaml\r\n");
+        assert_request(p, "\r\nAccept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1\r\n");
+        assert_request(p, "\"name\":\"ecr\"");
+        assert_request(p, "\"eatr/token-id\":\"" ID "\"");
+        assert_int_equal(n->place, NODE_IN_FLIGHT);
+        assert_false(writer_is_good(f->writer, n));
+        assert_int_equal(s->last_write, 0);
+        settle(f, p, CREATED("7"));
+        expect_writes(f, 0);
+        assert_int_equal(n->place, NODE_IDLE);
+        assert_int_equal(n->plan.reason, PLAN_FRESH);
+        assert_int_equal(n->target.secret.resource_version, 7);
+        assert_true(writer_is_good(f->writer, n));
+        assert_int_equal(s->created, 1);
+        assert_int_equal(s->renewed + s->healed + s->failed, 0);
+        assert_in_range(s->last_write, clock_now() - USEC_PER_MINUTE, clock_now());
+        assert_int_equal(s->latency.count, 1);
+        assert_int_equal(s->latency.sum, 2 * USEC_PER_SEC);
+        assert_int_equal(f->kube_stats.writes.count, 1);
+        assert_true(f->n_changed > 0);
+        assert_string_equal(writer_error(f->writer), "");
+        assert_false(writer_stalled(f->writer, frozen + USEC_PER_HOUR));
+}
+
+/* No Secret without a token, nor with one that has run out. */
+static void test_only_a_good_token_is_written(void **state)
+{
+        Fixture *f = *state;
+
+        make(f, NULL);
+        writer_start(f->writer);
+        (void) add(f, "a");
+        expect_writes(f, 0);
+        assert_return_code(writer_set_token(f->writer, &f->token), 0);
+        settle(f, await(f, APPLY("a")), CREATED("7"));
+        advance(f, 12 * USEC_PER_HOUR);
+        (void) add(f, "b");
+        expect_writes(f, 0);
+        assert_false(writer_is_good(f->writer, targets_find(f->targets, "a")));
+}
+
+static void test_what_was_changed_is_healed(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add_old(f, "a");
+
+        writer_start(f->writer);
+        expect_writes(f, 0);
+        observe(f, n, SCRIPT_EDITED("", "8", ID));
+        settle(f, await(f, APPLY("a") "&force=true "), SCRIPT_SECRET("", "9", ID));
+        assert_int_equal(s->healed, 1);
+        observe(f, n, NULL);
+        settle(f, await(f, APPLY("a") " "), SCRIPT_SECRET("", "1001", ID)); /* whose would it be by force? */
+        assert_int_equal(s->healed, 2);
+        assert_int_equal(s->renewed, 0);
+        assert_int_equal(n->plan.reason, PLAN_FRESH);
+        observe(f, n, SCRIPT_FOREIGN("", "2000"));
+        expect_writes(f, 0);
+        assert_int_equal(n->plan.reason, PLAN_FOREIGN);
+}
+
+static void test_a_new_token_makes_all_dirty(void **state)
+{
+        static char large[3U * 1024 * 1024];
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Token too_large = f->next;
+        ScriptPeer *p;
+
+        writer_start(f->writer);
+        (void) add_old(f, "a");
+        (void) add_old(f, "b");
+        add_old(f, "only-its-secret-is-known")->exists = false;
+        expect_writes(f, 0);
+        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                p = await(f, "PATCH ");
+                assert_request(p, "/secrets/ecr?fieldManager=eatr&force=true ");
+                assert_request(p, "\"eatr/token-id\":\"" NEXT_ID "\"");
+                settle(f, p, RENEWED("9"));
+        }
+        expect_writes(f, 0);
+        assert_int_equal(s->renewed, 2);
+        assert_int_equal(s->created + s->healed, 0);
+        assert_int_equal(s->latency.count, 0);
+
+        /* One that cannot be written leaves the old one in force. */
+        memset(large, 'A', sizeof(large) - 1);
+        too_large.value = large;
+        assert_int_equal(writer_set_token(f->writer, &too_large), -EMSGSIZE);
+        assert_int_equal(too_large.n_ref, 1);
+        (void) add(f, "c");
+        assert_request(await(f, APPLY("c")), "\"eatr/token-id\":\"" NEXT_ID "\"");
+}
+
+/* What the watch shows meanwhile is newer than the answer: it is planned again. */
+static void test_a_change_while_in_flight(void **state)
+{
+        Fixture *f = *state;
+        Node *n = add(f, "a");
+        ScriptPeer *p;
+
+        writer_start(f->writer);
+        p = await(f, APPLY("a") " ");
+        observe(f, n, SCRIPT_EDITED("", "50", ID));
+        expect_writes(f, 0);
+        script_answer(p, "201 Created", "", CREATED("40"));
+        settle(f, await(f, APPLY("a") "&force=true "), SCRIPT_SECRET("", "60", ID));
+        assert_int_equal(n->plan.reason, PLAN_FRESH);
+        assert_int_equal(n->target.secret.resource_version, 60);
+        expect_writes(f, 0);
+}
+
+/* --- answers that are no success ----------------------------------------------------------------------- */
+
+typedef enum Blame {
+        ALONE,  /* it is about that namespace */
+        ALL,    /* it is about the API server */
+        EITHER, /* that is decided elsewhere; it is tried again */
+} Blame;
+
+static const struct {
+        const char *status, *body;
+        Blame blame;
+        PlanReason reason; /* that it stays for; PLAN_CREATE: it is tried again */
+} answers[] = {
+        { "404 Not Found", SCRIPT_STATUS(404, "NotFound", ""), ALONE, PLAN_CREATE },
+        { "409 Conflict", SCRIPT_STATUS(409, "Conflict", ""), ALONE, PLAN_CREATE },
+        { "403 Forbidden", SCRIPT_STATUS(403, "Forbidden", ""), ALONE, PLAN_CREATE },
+        { "403 Forbidden", SCRIPT_STATUS(403, "Forbidden", SCRIPT_CAUSE("NamespaceTerminating")), ALONE,
+          PLAN_UNWANTED },
+        { "400 Bad Request", SCRIPT_STATUS(400, "BadRequest", ""), ALONE, PLAN_CREATE },
+        { "422 Unprocessable Entity", SCRIPT_STATUS(422, "Invalid", ""), ALONE, PLAN_CREATE },
+        { "401 Unauthorized", SCRIPT_STATUS(401, "Unauthorized", ""), ALL, PLAN_CREATE },
+        { "429 Too Many Requests", "slow down\n", ALL, PLAN_CREATE },
+        { "503 Service Unavailable", "", ALL, PLAN_CREATE },
+        { "502 Bad Gateway", "<html></html>", ALL, PLAN_CREATE },
+        { NULL, NULL, ALL, PLAN_CREATE }, /* the connection breaks within it */
+        { "500 Internal Server Error", SCRIPT_STATUS(500, "InternalError", ""), EITHER, PLAN_CREATE },
+        { "200 OK", "", EITHER, PLAN_CREATE },
+        { "200 OK", "{}", EITHER, PLAN_CREATE },
+        { "200 OK", "<html></html>", EITHER, PLAN_CREATE },
+        { "200 OK", "{\"metadata\":{\"name\":", EITHER, PLAN_CREATE },
+};
+
+static void test_what_an_answer_does(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+
+        writer_start(f->writer);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                Node *n = add(f, "a");
+                ScriptPeer *p = await(f, APPLY("a") " ");
+
+                if (answers[i].status)
+                        script_answer(p, answers[i].status, "", answers[i].body);
+                else {
+                        script_printf(p, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{");
+                        script_cut(p);
+                }
+                script_until(&f->script, s->failed == i + 1);
+                expect_writes(f, 0); /* nothing is repeated at once */
+                assert_false(writer_is_good(f->writer, n));
+                if (answers[i].blame != EITHER) {
+                        assert_int_equal(*writer_error(f->writer) != '\0', answers[i].blame == ALL);
+                        assert_int_equal(writer_failures(f->writer), answers[i].blame == ALL);
+                        assert_int_equal(n->target.failures,
+                                         answers[i].blame == ALONE && answers[i].reason == PLAN_CREATE);
+                }
+                advance(f, USEC_PER_HOUR / 4);
+                if (answers[i].reason == PLAN_CREATE) {
+                        settle(f, await(f, APPLY("a") " "), CREATED("9"));
+                        assert_int_equal(n->target.failures, 0);
+                        assert_int_equal(writer_failures(f->writer), 0);
+                        assert_string_equal(writer_error(f->writer), "");
+                } else {
+                        expect_writes(f, 0);
+                        assert_int_equal(n->plan.reason, answers[i].reason);
+                }
+                writer_drop(f->writer, n);
+        }
+}
+
+/* Somebody else's came between plan and write, which the watch has yet to show. */
+static void test_a_conflict_with_another_manager(void **state)
+{
+        Fixture *f = *state;
+        const Node *n = add(f, "a");
+
+        writer_start(f->writer);
+        script_answer(await(f, APPLY("a") " "), "409 Conflict", "",
+                      SCRIPT_STATUS(409, "Conflict", SCRIPT_CAUSE("FieldManagerConflict")));
+        script_until(&f->script, writer_stats(f->writer)->failed == 1);
+        expect_writes(f, 0);
+        assert_string_equal(writer_error(f->writer), "");
+        observe(f, targets_find(f->targets, "a"), SCRIPT_FOREIGN("", "8"));
+        advance(f, USEC_PER_HOUR);
+        expect_writes(f, 0);
+        assert_int_equal(n->plan.reason, PLAN_FOREIGN);
+}
+
+/* What cannot be changed is left alone as long as it is what it is. */
+static void test_an_immutable_secret(void **state)
+{
+        static const char body[] =
+                "{\"message\":\"data: Forbidden: field is immutable when `immutable` is set\"}";
+        Fixture *f = *state;
+        Node *n = add(f, "a");
+
+        writer_start(f->writer);
+        observe(f, n, SCRIPT_EDITED("", "8", ID));
+        script_answer(await(f, APPLY("a")), "422 Unprocessable Entity", "", body);
+        script_until(&f->script, n->plan.reason == PLAN_REFUSED);
+        advance(f, USEC_PER_HOUR);
+        expect_writes(f, 0);
+        observe(f, n, SCRIPT_EDITED("", "9", ID));
+        settle(f, await(f, APPLY("a")), CREATED("10"));
+        assert_int_equal(n->plan.reason, PLAN_FRESH);
+}
+
+/* Those who fail together make one pause, and one goes ahead after it. */
+static void test_one_pause_for_all(void **state)
+{
+        static const char name[][2] = { "a", "b", "c", "d" };
+        Fixture *f = *state;
+        ScriptPeer *peers[ELEMENTSOF(name)];
+
+        for (size_t i = 0; i < ELEMENTSOF(name); i++)
+                (void) add(f, name[i]);
+        writer_start(f->writer);
+        for (size_t i = 0; i < ELEMENTSOF(name); i++)
+                peers[i] = await(f, "PATCH ");
+        for (size_t i = 0; i < ELEMENTSOF(name); i++) {
+                script_answer(peers[i], "429 Too Many Requests", "Retry-After: 50\r\n", "slow down");
+                script_until(&f->script, writer_stats(f->writer)->failed == i + 1);
+        }
+        assert_int_equal(writer_failures(f->writer), 1);
+        assert_string_equal(writer_error(f->writer), "HTTP status 429: slow down");
+        (void) add(f, "e");
+        expect_writes(f, 0);
+        advance(f, 49 * USEC_PER_SEC); /* what the server asks for is the least */
+        expect_writes(f, 0);
+        assert_false(writer_stalled(f->writer, frozen));
+        assert_true(writer_stalled(f->writer, frozen + USEC_PER_HOUR));
+        advance(f, 50 * USEC_PER_SEC);
+        expect_writes(f, 1);
+        settle(f, await(f, "PATCH "), CREATED("9"));
+        expect_writes(f, 4);
+        assert_int_equal(writer_failures(f->writer), 0);
+}
+
+/* With a clock that runs: nobody has to wake it. */
+static void test_it_tries_again_by_itself(void **state)
+{
+        Fixture *f = *state;
+
+        frozen = 0;
+        n_refused = 1;
+        f->token.received_boottime = clock_boottime();
+        writer_start(f->writer);
+        (void) add(f, "a");
+        script_until(&f->script, n_refused == 0);
+        script_answer(await(f, APPLY("a")), "503 Service Unavailable", "", "");
+        script_answer(await(f, APPLY("a")), "404 Not Found", "", "");
+        settle(f, await(f, APPLY("a")), CREATED("9"));
+}
+
+/* Only a pause for want of an answer is ended. */
+static void test_hurry(void **state)
+{
+        Fixture *f = *state;
+
+        writer_start(f->writer);
+        (void) add(f, "a");
+        for (unsigned i = 0; i < 5; i++) {
+                script_cut(await(f, APPLY("a")));
+                script_until(&f->script, writer_failures(f->writer) == i + 1);
+                expect_writes(f, 0);
+                writer_hurry(f->writer);
+        }
+        script_answer(await(f, APPLY("a")), "429 Too Many Requests", "", "");
+        script_until(&f->script, writer_failures(f->writer) == 6);
+        writer_hurry(f->writer);
+        expect_writes(f, 0);
+}
+
+/* --- lanes and limits ---------------------------------------------------------------------------------- */
+
+static void test_new_ones_come_first(void **state)
+{
+        static const char *const order[] = { APPLY("new"), APPLY("old-1"), APPLY("newer"), APPLY("old-2") };
+        Fixture *f = *state;
+
+        f->renewal.max_in_flight = 1;
+        make(f, &f->token);
+        (void) add_old(f, "old-1");
+        (void) add_old(f, "old-2");
+        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        (void) add(f, "new");
+        writer_start(f->writer);
+        for (size_t i = 0; i < ELEMENTSOF(order); i++) {
+                ScriptPeer *p = await(f, "PATCH ");
+
+                assert_non_null(startswith(p->request.data, order[i]));
+                if (i == 1)
+                        (void) add(f, "newer");
+                expect_writes(f, 0);
+                settle(f, p, RENEWED("9"));
+        }
+        expect_writes(f, 0);
+}
+
+static void test_only_so_many_are_in_flight(void **state)
+{
+        Fixture *f = *state;
+        char name[16];
+
+        f->renewal.max_in_flight = 4;
+        make(f, &f->token);
+        for (unsigned i = 0; i < 9; i++) {
+                (void) snprintf(name, sizeof(name), "old-%u", i);
+                (void) add_old(f, name);
+        }
+        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        writer_start(f->writer);
+        expect_writes(f, 3); /* room is kept */
+        (void) add(f, "new-1");
+        (void) add(f, "new-2");
+        expect_writes(f, 4);
+        settle(f, await(f, "PATCH /api/v1/namespaces/old-"), RENEWED("9"));
+        expect_writes(f, 4);
+        assert_int_equal(script_waiting(&f->script, "PATCH /api/v1/namespaces/new-", NULL), 2);
+        for (unsigned i = 0; i < 10; i++) {
+                script_rest(&f->script);
+                assert_in_range(script_waiting(&f->script, "PATCH ", NULL), 1, 4);
+                settle(f, await(f, "PATCH "), RENEWED("9"));
+        }
+        expect_writes(f, 0);
+        assert_int_equal(writer_stats(f->writer)->renewed + writer_stats(f->writer)->created, 11);
+}
+
+/* Its place is free then, and its answer is nobody's. */
+static void test_dropped_while_in_flight(void **state)
+{
+        Fixture *f = *state;
+        ScriptPeer *p;
+
+        f->renewal.max_in_flight = 1;
+        make(f, &f->token);
+        (void) add(f, "a");
+        (void) add(f, "b");
+        (void) add(f, "c");
+        writer_start(f->writer);
+        p = await(f, APPLY("a"));
+        writer_drop(f->writer, targets_find(f->targets, "b"));
+        writer_drop(f->writer, targets_find(f->targets, "a"));
+        script_answer(p, "201 Created", "", CREATED("9"));
+        p = await(f, "PATCH ");
+        assert_non_null(startswith(p->request.data, APPLY("c")));
+        settle(f, p, CREATED("9"));
+        expect_writes(f, 0);
+        assert_int_equal(writer_stats(f->writer)->created, 1);
+        assert_int_equal(writer_stats(f->writer)->failed, 0);
+}
+
+/* --- the rest ------------------------------------------------------------------------------------------ */
+
+static void test_dry_run(void **state)
+{
+        Fixture *f = *state;
+        const Node *a, *b;
+
+        f->config.dry_run = true;
+        make(f, &f->token);
+        a = add(f, "a");
+        b = add_old(f, "b");
+        writer_start(f->writer);
+        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        advance(f, USEC_PER_HOUR);
+        script_rest(&f->script);
+        assert_int_equal(f->script.n_requests, 0);
+        assert_true(a->pretended && b->pretended);
+        assert_int_equal(a->plan.reason, PLAN_CREATE);
+        assert_int_equal(b->plan.reason, PLAN_RENEW);
+        assert_int_equal(a->place, NODE_IDLE);
+        assert_int_equal(writer_stats(f->writer)->created + writer_stats(f->writer)->failed, 0);
+}
+
+static void test_freed(void **state)
+{
+        Fixture *f = *state;
+
+        (void) add(f, "a");
+        writer_start(f->writer);
+        (void) await(f, APPLY("a"));
+        make(f, &f->token);
+        script_rest(&f->script);
+        assert_null(targets_first(f->targets));
+        assert_null(writer_free(NULL));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        const struct CMUnitTest tests[] = {
+                TEST(test_a_missing_secret_is_created),
+                TEST(test_only_a_good_token_is_written),
+                TEST(test_what_was_changed_is_healed),
+                TEST(test_a_new_token_makes_all_dirty),
+                TEST(test_a_change_while_in_flight),
+                TEST(test_what_an_answer_does),
+                TEST(test_a_conflict_with_another_manager),
+                TEST(test_an_immutable_secret),
+                TEST(test_one_pause_for_all),
+                TEST(test_it_tries_again_by_itself),
+                TEST(test_hurry),
+                TEST(test_new_ones_come_first),
+                TEST(test_only_so_many_are_in_flight),
+                TEST(test_dropped_while_in_flight),
+                TEST(test_dry_run),
+                TEST(test_freed),
+        };
+
+        return cmocka_run_group_tests_name("writer", tests, script_group_setup, script_group_teardown);
+}
