@@ -149,6 +149,7 @@ static void leave_out(KubeWatch *w, const char *why)
         if (!w->left_out)
                 log_warning("%s: leaving out an object that %s", w->collection, why);
         w->left_out = true;
+        w->events++;
 }
 
 static int on_list_item(const char *p, size_t n, void *userdata)

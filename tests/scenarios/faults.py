@@ -349,15 +349,30 @@ def list_version(text: str) -> Fault:
     return edited(lambda body: {**body, "metadata": {**body["metadata"], "resourceVersion": text}})
 
 
-def without_managers() -> Fault:
-    """The normal object, list or watch with no managedFields in it."""
+def without(name: str) -> Fault:
+    """The normal object, list or watch with no field of this name in it, "managedFields" for instance."""
 
     def edit(body: Any) -> Any:
         if isinstance(body, list):
             return [edit(item) for item in body]
         if isinstance(body, dict):
-            return {key: edit(value) for key, value in body.items() if key != "managedFields"}
+            return {key: edit(value) for key, value in body.items() if key != name}
         return body
+
+    return edited(edit)
+
+
+def bloated(namespace: str, size: int = 5_000_000) -> Fault:
+    """The normal list or watch, in which one namespace's objects are of this size."""
+
+    def edit(body: Any) -> Any:
+        if "items" in body:
+            return {**body, "items": [edit(item) for item in body["items"]]}
+        if "object" in body:
+            return {**body, "object": edit(body["object"])}
+        if body.get("metadata", {}).get("namespace") != namespace:
+            return body
+        return {**body, "metadata": {**body["metadata"], "ownerReferences": [{"name": "x" * size}]}}
 
     return edited(edit)
 

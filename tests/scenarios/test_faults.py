@@ -319,6 +319,14 @@ def test_retry_after_is_obeyed_by_reads(watch: bool, ecr: Ecr, api: ApiServer, e
     wait_fresh(ecr, api)
 
 
+def test_a_retry_after_of_hours_is_a_minute(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """A gateway's page must not make eatr blind for longer than that."""
+    api.inject(faults.too_many_requests(7200), watch=False, path="/secrets")
+    api.inject(faults.too_many_requests(7200), method="PATCH")
+    one = eatr().start()
+    one.wait_log("warning: Cannot read Secrets .*trying again in 1min( [12]?[0-9]s)?$")
+
+
 def test_429_without_retry_after_is_asked_with_measure(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
     """The pauses grow."""
     injection = api.inject(faults.too_many_requests(), method="PATCH")
@@ -386,7 +394,7 @@ def test_another_certificate_authority_is_not_trusted(
 
 def test_without_managed_fields_nothing_is_healed_in_vain(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
     """Some proxies and plugins take them out; what the labels and annotations say has to do."""
-    api.inject(faults.without_managers())
+    api.inject(faults.without("managedFields"))
     one = eatr(EVERY_SECOND).start()
     one.wait_ready()
     wait_for(lambda: len(ecr.tokens) == 4)
@@ -475,6 +483,21 @@ def test_410_as_a_status_is_answered_with_a_list(ecr: Ecr, api: ApiServer, eatr:
     assert "resourceVersion" not in last.query
 
 
+def test_410_for_every_watch_is_asked_with_measure(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """As where the servers of one cluster disagree on what is too old."""
+    one = eatr().start()
+    one.wait_ready()
+    injection = api.inject(faults.gone(), watch=True)
+    api.drop_watches()
+    seen = len(api.requests)
+    pass_time(4)
+    assert 4 <= injection.hits <= 14 and len(api.requests) - seen <= 30
+    injection.remove()
+    api.add_namespace("shop")
+    wait_fresh(ecr, api)
+    assert all("ended at once" in line for line in one.log if "warning" in line)  # the one that was dropped
+
+
 def test_bookmarks_move_a_watch_on(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
     """A watch that ends after one goes on from it, though nothing else happened in it."""
     eatr({"secret": {"name": "other"}}).start().wait_ready()
@@ -514,17 +537,35 @@ def test_half_a_line_is_no_event(end: str, ecr: Ecr, api: ApiServer, eatr: MakeE
 
 
 def test_a_line_of_50_mb_is_not_kept_in_memory(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
-    """It is given up at a few MB, told in words, and read again from where it was."""
+    """It is left out from a few MB on, told in words, and what follows it is read."""
     one = eatr().start()
     one.wait_ready()
     before = one.rss_kb()
     injection = api.inject(faults.huge_line(), path="/namespaces", watch=True, count=2)
     api.drop_watches()
-    one.wait_log("warning: Cannot read namespaces .*(too large|larger than)")
+    one.wait_log("warning: /api/v1/namespaces: leaving out an object that is too large")
     wait_for(lambda: injection.left == 0)
     api.add_namespace("shop")
     wait_fresh(ecr, api)
     assert one.rss_kb() - before < 20_000
+    assert all("ended at once" in line for line in one.log if "Cannot read" in line)
+
+
+def test_one_namespaces_huge_object_is_its_own_trouble(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """Whoever may write in a namespace can make its Secret's metadata as large as etcd takes it."""
+    api.add_namespace("bully")
+    one = eatr().start()
+    one.wait_ready()
+    api.inject(faults.bloated("bully"), path="/secrets")
+    api.drop_watches()
+    api.edit_secret("bully", labels={"x": "y"})
+    one.wait_log("warning: /api/v1/secrets: leaving out an object")
+    api.delete_secret("default")
+    wait_fresh(ecr, api, "default", timeout=2)
+    one.stop()
+    api.delete_secret("default")
+    one.start().wait_ready()
+    wait_fresh(ecr, api, "default")
 
 
 def test_a_list_of_10000_namespaces_takes_little_memory(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
@@ -571,6 +612,61 @@ def test_one_namespaces_failure_is_its_own(
     wait_fresh(ecr, api, "default", "shop")
     assert 1 <= injection.hits <= 4 and api.secret("kube-system") is None
     assert one.metrics()['eatr_namespaces{state="failing"}'] == 1
+
+
+def test_a_right_that_is_given_back_is_used_everywhere_at_once(
+    ecr: Ecr, api: ApiServer, eatr: MakeEatr
+) -> None:
+    """The first namespace that finds out tells the others, which had a long wait before them."""
+    for i in range(20):
+        api.add_namespace(f"team-{i}")
+    injection = api.inject(faults.forbidden(), method="PATCH")
+    one = eatr().start()
+    one.wait_ready()
+    one.wait_status("0 of 22 namespaces have a fresh Secret, 22 failing")
+    assert one.get("/readyz") == (503, "no Secret can be written\n")
+    injection.remove()
+    api.add_namespace("new")
+    wait_fresh(ecr, api, "new", timeout=1)
+    assert one.get("/readyz")[0] == 200  # somebody can pull
+    pass_time(0.5)
+    assert api.secret("team-0") is None  # nobody was denied in that one, so it says nothing
+    wait_fresh(ecr, api, timeout=31)
+    times = sorted(record.time for record in writes(api) if record.status == 201)
+    assert times[-1] - times[1] < 2
+
+
+def test_404_for_a_write_is_told_when_it_lasts(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """Once is a namespace that is going; twice is something that somebody should know."""
+    api.inject(faults.kube_error(404, "NotFound", "the page is not here"), method="PATCH", path="/default/")
+    one = eatr().start()
+    one.wait_log("warning: namespace default: cannot write Secret ecr: the page is not here")
+    assert len(api.matching("PATCH", "/default/")) == 2
+
+
+def test_what_a_webhook_takes_out_each_time_is_a_fight(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """A write that succeeds and leaves no Secret as it should be is not repeated for ever."""
+    api.inject(faults.without("annotations"), method="PATCH")
+    api.inject(faults.without("annotations"), path="/secrets", method="GET")
+    one = eatr().start()
+    one.wait_ready()
+    one.wait_log("warning: namespace default: something keeps changing or deleting Secret ecr.*once a minute")
+    one.wait_log("warning: namespace kube-system: something keeps changing")
+    pass_time(1)
+    assert len(writes(api)) <= 2 * 7
+
+
+def test_a_new_account_is_written_at_once(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """Pods cannot pull from the new registry with a token of the old one, however good that is."""
+    one = eatr().start()
+    one.wait_ready()
+    one.stop()
+    ecr.proxy_endpoint = ecr.proxy_endpoint.replace("123456789012", "210987654321")
+    one.start().wait_ready()
+    wait_fresh(ecr, api)
+    assert len(writes(api)) == 4
+    api.delete_secret("default")
+    wait_fresh(ecr, api, timeout=1)
 
 
 @in_background
