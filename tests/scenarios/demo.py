@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback from the imports: nothing is there yet
+
 import base64
 import contextlib
 import json
@@ -22,6 +27,7 @@ Find = Callable[[str], "dict[str, str] | None"]
 """Namespace -> host -> token of the pull Secret in it, or None."""
 
 NAMESPACES = ("team-a", "team-b", "ci")
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def say(text: str) -> None:
@@ -49,8 +55,8 @@ def real_cluster(stack: contextlib.ExitStack, folder: Path, assets: Path) -> tup
     """A kube-apiserver with etcd: its kubeconfig, and how to add a namespace and look at a Secret."""
     plane = ControlPlane(assets, folder / "control-plane")
     (folder / "control-plane").mkdir()
-    plane.start()
     stack.callback(plane.stop)
+    plane.start()
 
     def find(namespace: str) -> dict[str, str] | None:
         secret = plane.secret(namespace, "ecr")
@@ -87,6 +93,13 @@ def shipped_configuration(ecr: Ecr, kubeconfig: Path) -> str:
         text, n = re.subn(rf"(?m)^[#;]?\s*{key}\s*=.*$", f"{key} = {value}", text, count=1)
         assert n == 1, f"etc/eatr.conf has no {key}"
     return text
+
+
+def end(number: int, _: object) -> None:
+    """Ends the story early for a signal; what the sandbox consists of is taken down on the way."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def main() -> None:
@@ -138,4 +151,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    for number in ENDINGS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, end)
     main()

@@ -190,7 +190,7 @@ class Kubectl:
     def __call__(self, *argv: str, stdin: str = "", editor: str = "") -> str:
         """Runs it and returns what it printed; an AssertionError if it fails."""
         result = subprocess.run(
-            ["kubectl", f"--kubeconfig={self.kubeconfig}", *argv],
+            ["/usr/bin/kubectl", f"--kubeconfig={self.kubeconfig}", *argv],
             env={"PATH": os.defpath, "HOME": str(self.directory), "KUBE_EDITOR": editor},
             input=stdin,
             capture_output=True,
