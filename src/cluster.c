@@ -132,7 +132,7 @@ static void on_secret_seen(const cJSON *object, void *userdata)
                 return;
         n->seen_secret = k->list;
         kube_secret_read(object, &secret);
-        if (k->listing) /* a list stands for itself: after a restore of etcd versions go back */
+        if (k->listing && !n->answered) /* it stands for itself: after a restore of etcd versions go back */
                 n->target.secret.resource_version = 0;
         plan_observe(&n->target, &secret, 0);
         if (n->exists)
@@ -164,7 +164,7 @@ static void on_secret_gone(const cJSON *object, void *userdata)
 static void drop_unlisted_secrets(Collection *k)
 {
         TARGETS_FOREACH (n, next, k->cluster->targets) {
-                if (n->seen_secret == k->list)
+                if (n->seen_secret == k->list || n->answered)
                         continue;
                 n->target.secret.resource_version = 0;
                 if (n->target.secret.exists)
@@ -180,6 +180,9 @@ static void on_list_begin(void *userdata)
 
         k->listing = true;
         k->list++;
+        if (k == &k->cluster->secrets)
+                TARGETS_FOREACH (n, next, k->cluster->targets)
+                        n->answered = false;
 }
 
 static void on_list_end(void *userdata)

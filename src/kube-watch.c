@@ -316,7 +316,7 @@ static int on_error_event(KubeWatch *w, const cJSON *status)
         (void) json_number(status, "code", &code);
         w->expired = code == 410 || (reason && (streq(reason, "Expired") || streq(reason, "Gone")));
         if (w->expired)
-                return 0;
+                return -ESTALE; /* nothing can follow, though the server may leave it open */
         (void) snprintf(w->problem, sizeof(w->problem), "the watch ended with an error: %.200s",
                         message ? message : "no message");
         return -EPROTO;

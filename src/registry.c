@@ -145,7 +145,7 @@ static void log_failure(const Registry *r, AwsOutcome outcome, usec_t delay)
         else if (outcome == AWS_REJECTED || outcome == AWS_SKEWED)
                 advice = "; check the credentials, their right to ecr:GetAuthorizationToken, and the region";
         else if (outcome == AWS_EXPIRED)
-                advice = "; the credentials have expired: replace them, and restart eatr";
+                advice = "; the credentials have expired and need to be replaced, then restart eatr";
         (void) clock_format_duration(next, delay);
         if (registry_token_left(r) > 0)
                 log_warning("No new token from %s: %s%s. Trying again in %s; the current token is good for "

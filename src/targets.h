@@ -25,6 +25,8 @@ typedef struct Node {
         bool exists;     /* the namespace does; its Secret may be seen before it */
         usec_t appeared; /* CLOCK_BOOTTIME when a watch showed the namespace; 0: it was there at the start */
         unsigned seen_namespace, seen_secret; /* the last lists that showed them */
+        bool answered; /* a write was answered since the last list of Secrets began, which may not know of it
+                        */
 
         NodePlace place;
         Plan plan;       /* the last one; of the write while in flight */

@@ -157,6 +157,7 @@ static bool take_in(Node *n, const Buf *body)
                 return false;
         kube_secret_read(object, &secret);
         plan_observe(&n->target, &secret, 0);
+        n->answered = true;
         return true;
 }
 

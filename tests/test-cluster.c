@@ -162,6 +162,7 @@ static void test_the_first_pass(void **state)
         ClusterSummary s;
 
         expect_summary(f, "fresh 0 due 0 pending 0 failing 0 conflict 0 excluded 0");
+        assert_false(cluster_settled(f->cluster, 0));
         list_namespaces(
                 f,
                 NAMESPACE("team-new") "," NAMESPACE("team-old") "," NAMESPACE("team-fresh") "," NAMESPACE(
@@ -379,6 +380,25 @@ static void test_what_a_new_list_lacks_is_gone(void **state)
         assert_int_equal(cluster_watch_restarts(f->cluster), 2);
 }
 
+/* A Secret that is written while a list is on its way, which began before and does not know of it. */
+static void test_a_list_that_is_older_than_a_write(void **state)
+{
+        Fixture *f = *state;
+        ScriptPeer *p;
+
+        list_namespaces(f, NAMESPACE("team-a"));
+        list_secrets(f, SCRIPT_SECRET("team-a", "5", NEXT_ID));
+        expire(f->secrets);
+        p = await(f, SECRETS);
+        script_chunk(f->namespaces, SCRIPT_EVENT("ADDED", NAMESPACE("team-b")));
+        settle(f, APPLY("team-b") " ", SCRIPT_SECRET("team-b", "20", NEXT_ID));
+        expect_summary(f, "fresh 2 due 0 pending 0 failing 0 conflict 0 excluded 0");
+        script_answer(p, "200 OK", "", SCRIPT_LIST("10", SCRIPT_SECRET("team-a", "5", NEXT_ID)));
+        f->secrets = await(f, SECRETS "watch=1&");
+        expect_writes(f, 0);
+        expect_summary(f, "fresh 2 due 0 pending 0 failing 0 conflict 0 excluded 0");
+}
+
 /* A list that breaks off says nothing of what it did not come to. */
 static void test_half_a_list_takes_nothing_away(void **state)
 {
@@ -520,6 +540,7 @@ int main(void)
                 TEST(test_a_secret_seen_before_its_namespace),
                 TEST(test_odd_objects),
                 TEST(test_what_a_new_list_lacks_is_gone),
+                TEST(test_a_list_that_is_older_than_a_write),
                 TEST(test_half_a_list_takes_nothing_away),
                 TEST(test_errors_of_the_watches),
                 TEST(test_errors_of_the_writer),

@@ -280,7 +280,8 @@ def test_the_same_failure_is_not_told_again_and_again(ecr: Ecr, api: ApiServer, 
     one = eatr().start()
     one.wait_ready()
     api.stop()
-    one.wait_metric('eatr_kube_requests_total{verb="watch",code="0"}', lambda n: n >= 8)
+    failed = 'eatr_kube_requests_total{verb="%s",code="0"}'
+    wait_for(lambda: sum(one.metrics().get(failed % verb, 0) for verb in ("watch", "list")) >= 8, 20)
     assert len([line for line in one.log if "Failed to connect" in line]) <= 2
 
 
