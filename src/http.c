@@ -370,6 +370,14 @@ const char *http_request_error(const HttpRequest *q)
         return q->error;
 }
 
+bool http_request_multiplexed(const HttpRequest *q)
+{
+        long version = 0;
+
+        (void) curl_easy_getinfo(q->easy, CURLINFO_HTTP_VERSION, &version);
+        return version >= CURL_HTTP_VERSION_2_0;
+}
+
 usec_t http_request_duration(const HttpRequest *q)
 {
         return q->duration;

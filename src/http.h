@@ -94,6 +94,9 @@ usec_t http_request_retry_after(const HttpRequest *q);
 /* Why no (complete) answer came, for people; "" if one did. */
 const char *http_request_error(const HttpRequest *q);
 
+/* Whether its connection carries others at the same time, as HTTP/2's do; known when the head has come. */
+bool http_request_multiplexed(const HttpRequest *q);
+
 /* How long the exchange took. */
 usec_t http_request_duration(const HttpRequest *q);
 

@@ -285,6 +285,11 @@ usec_t kube_request_retry_after(const KubeRequest *q)
         return MIN(http_request_retry_after(q->http), RETRY_AFTER_MAX);
 }
 
+bool kube_request_multiplexed(const KubeRequest *q)
+{
+        return http_request_multiplexed(q->http);
+}
+
 KubeRequest *kube_request_free(KubeRequest *q)
 {
         if (!q)

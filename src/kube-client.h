@@ -94,6 +94,9 @@ const Buf *kube_request_body(const KubeRequest *q);
 /* The API server asks for up to 32 s; a gateway's page that asks for hours is not obeyed beyond a minute. */
 usec_t kube_request_retry_after(const KubeRequest *q);
 
+/* See http_request_multiplexed(). */
+bool kube_request_multiplexed(const KubeRequest *q);
+
 /* Cancels, too. NULL is fine. */
 KubeRequest *kube_request_free(KubeRequest *q);
 DEFINE_TRIVIAL_CLEANUP_FUNC(KubeRequest *, kube_request_free);

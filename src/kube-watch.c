@@ -20,6 +20,10 @@
 #define WATCH_SECONDS_MAX 600U
 #define WATCH_GRACE (30 * USEC_PER_SEC)
 
+/* On a connection of its own, as HTTP/1.1's are, no other request tells whether the watch is still connected
+ * to anything, and it is begun again this often. */
+#define WATCH_ALONE_MAX USEC_PER_MINUTE
+
 /* A watch that ends sooner, without an event, is no success. */
 #define WATCH_VERY_SHORT USEC_PER_SEC
 
@@ -447,14 +451,28 @@ static int begin(KubeWatch *w)
         return w->doubtful ? begin_check(w) : begin_watch(w);
 }
 
+static void on_watch_stands(KubeWatch *w)
+{
+        if (usec_sub(clock_boottime(), w->started) >= WATCH_ALONE_MAX) {
+                w->restarts++;
+                wait_and_begin(w, 0);
+                return;
+        }
+        w->expirations = 0;
+        w->handler->working(w->userdata);
+        if (!kube_request_multiplexed(w->request)) {
+                (void) sd_event_source_set_time_relative(w->timer, WATCH_ALONE_MAX);
+                (void) sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+        }
+}
+
 static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
 {
         KubeWatch *w = userdata;
         int r;
 
         if (w->state == WATCH_WATCHING) {
-                w->expirations = 0;
-                w->handler->working(w->userdata);
+                on_watch_stands(w);
                 return 0;
         }
         r = begin(w);

@@ -139,7 +139,7 @@ static void log_failure(const Registry *r, AwsOutcome outcome, usec_t delay)
         const char *advice = "";
 
         if (outcome == AWS_SKEWED && r->skew == 0 &&
-            fabs(r->stats.clock_skew) > (double) (SKEW_MIN / USEC_PER_SEC))
+            fabs(r->stats.clock_skew) * (double) USEC_PER_SEC > (double) SKEW_MIN)
                 advice = "; this host's clock differs from AWS's by more than a day, check its "
                          "synchronisation";
         else if (outcome == AWS_REJECTED || outcome == AWS_SKEWED)

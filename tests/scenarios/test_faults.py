@@ -707,10 +707,26 @@ def test_a_silent_watch_that_lives_is_left_alone(ecr: Ecr, api: ApiServer, eatr:
     """The probe is answered, and nothing is begun anew."""
     one = eatr().start()
     one.wait_ready()
-    wait_for(lambda: api.matching("GET", "/livez"), 65)
+    wait_for(lambda: api.matching("GET", "/livez"), 45)
     api.add_namespace("shop")
     wait_fresh(ecr, api, timeout=1)
     assert len(api.matching("GET", watch=True)) == 2 and not any("warning" in line for line in one.log)
+
+
+@in_background
+def test_a_watch_that_is_alone_on_its_connection_is_begun_again_each_minute(
+    ecr: Ecr, api: ApiServer, eatr: MakeEatr
+) -> None:
+    """Over HTTP/1.1 the probe is another connection's, and a proxy may have lost what is behind this one."""
+    api.inject(faults.watch_lines(end="hold"), watch=True, path="/namespaces", count=1)
+    one = eatr().start()
+    one.wait_ready()
+    api.add_namespace("shop")
+    wait_fresh(ecr, api, "shop", timeout=70)
+    first, second = api.matching("GET", "/namespaces", watch=True)
+    assert 60 <= second.time - first.time < 65
+    assert second.query["resourceVersion"] == first.query["resourceVersion"]
+    assert not any("warning" in line for line in one.log)
 
 
 @in_background
