@@ -55,7 +55,7 @@ typedef enum WatchState {
 typedef enum ListMode {
         LIST_ANY,        /* resourceVersion=0: from the server's cache, which spares etcd */
         LIST_NOT_OLDER,  /* resourceVersion=<last seen>: from the cache, but not back in time */
-        LIST_CONSISTENT, /* no resourceVersion: what is true now */
+        LIST_CONSISTENT, /* resourceVersion=: what is true now */
 } ListMode;
 
 struct KubeWatch {
@@ -243,12 +243,11 @@ static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *
 static int begin_list(KubeWatch *w)
 {
         _cleanup_free_ char *path = NULL;
-        const char *version = w->list_mode == LIST_ANY ? "0" : w->version;
+        const char *version = w->list_mode == LIST_ANY          ? "0"
+                              : w->list_mode == LIST_CONSISTENT ? ""
+                                                                : w->version;
 
-        if (w->list_mode == LIST_CONSISTENT || !*version)
-                path = str_printf("%s?%s", w->collection, w->query);
-        else
-                path = str_printf("%s?%sresourceVersion=%s", w->collection, w->query, version);
+        path = str_printf("%s?%sresourceVersion=%s", w->collection, w->query, version);
         if (!path)
                 return -ENOMEM;
 

@@ -328,7 +328,7 @@ static void test_a_list_of_what_is_true_now(void **state)
                 script_answer(p, cases[i].status, "", cases[i].body);
                 expect(f, "+b begin failed ");
                 kube_watch_hurry(f->watch);
-                p = list(f, LIST " ", SCRIPT_LIST("10", ""), "begin end ", WATCH);
+                p = list(f, LIST "resourceVersion= ", SCRIPT_LIST("10", ""), "begin end ", WATCH);
         }
         assert_int_equal(kube_watch_relists(f->watch), 2);
 
@@ -371,7 +371,7 @@ static void test_after_an_outage_it_asks_whether_versions_went_back(void **state
         p = await(f, check);
         script_answer(p, "504 Gateway Timeout", "",
                       SCRIPT_STATUS(504, "Timeout", SCRIPT_CAUSE("ResourceVersionTooLarge")));
-        (void) list(f, LIST " ", SCRIPT_LIST("7", ""), "begin end ", FROM("7"));
+        (void) list(f, LIST "resourceVersion= ", SCRIPT_LIST("7", ""), "begin end ", FROM("7"));
 }
 
 /* Against whatever a watch may have missed; twice a day is enough. */
@@ -387,7 +387,8 @@ static void test_after_hours_a_list_of_what_is_true_now(void **state)
         script_rest(&f->script);
         ahead += 8 * USEC_PER_HOUR;
         script_finish(p);
-        (void) list(f, LIST " ", SCRIPT_LIST("7", OBJECT("b", "6")), "begin +b end ", FROM("7"));
+        (void) list(f, LIST "resourceVersion= ", SCRIPT_LIST("7", OBJECT("b", "6")), "begin +b end ",
+                    FROM("7"));
         assert_int_equal(f->n_failed, 0);
 }
 
