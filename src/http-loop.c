@@ -15,6 +15,11 @@ static void kick(HttpLoop *l, curl_socket_t fd, int mask)
         (void) sd_event_source_set_enabled(l->drain, SD_EVENT_ONESHOT);
 }
 
+void http_loop_note_activity(HttpLoop *l)
+{
+        l->last_activity = clock_boottime();
+}
+
 static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
         HttpLoop *l = userdata;
@@ -27,7 +32,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         if (revents & (EPOLLERR | EPOLLHUP))
                 mask |= CURL_CSELECT_ERR;
         if (revents & EPOLLIN)
-                l->last_activity = clock_boottime();
+                http_loop_note_activity(l);
         kick(l, fd, mask);
         return 0;
 }

@@ -30,5 +30,8 @@ int http_loop_add(HttpLoop *l, void *easy);
 /* Ends one early, without a word; one that has ended already is fine. */
 void http_loop_remove(HttpLoop *l, void *easy);
 
+/* To be told of what has come in: libcurl may read it without having been woken for it. */
+void http_loop_note_activity(HttpLoop *l);
+
 /* Closes all connections. Every exchange has to be removed before. */
 void http_loop_done(HttpLoop *l);

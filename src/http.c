@@ -160,6 +160,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *userdata)
         long status = 0;
 
         n *= size;
+        http_loop_note_activity(&q->client->loop);
         (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
         if (q->on_data && status >= 200 && status < 300)
                 q->data_error = q->on_data(p, n, q->userdata);
@@ -194,6 +195,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *userdata)
 
                 (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
                 q->head_complete = status >= 200;
+                http_loop_note_activity(&q->client->loop);
                 if (q->on_open && status >= 200 && status < 300)
                         q->on_open(q->userdata);
                 return n;
