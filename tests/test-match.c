@@ -57,7 +57,8 @@ static void test_globs_match_whole_names(void **state)
 
                 if (excluded != (cases[i].matches ? MATCH_BLACKLISTED : MATCH_WANTED) ||
                     included != (cases[i].matches ? MATCH_WANTED : MATCH_NOT_INCLUDED))
-                        fail_msg("%s and %s: %d, %d", cases[i].glob, cases[i].name, excluded, included);
+                        fail_msg("%s and %s: %s, %s", cases[i].glob, cases[i].name,
+                                 match_verdict_to_string(excluded), match_verdict_to_string(included));
                 assert_null(match_glob_problem(cases[i].glob));
         }
 }
