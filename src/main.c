@@ -372,11 +372,11 @@ static int run(const Arguments *a)
 
         log_open(0);
         r = load_conf(a, &conf);
-        if (r != 0)
+        if (!conf)
                 return r;
         log_open(conf->verbosity);
         r = load_kube_config(a, conf, &kube);
-        if (r != 0)
+        if (!kube)
                 return r;
         log_info("eatr " PACKAGE_VERSION ", context %s at %s, region %s", kube->context, kube->server,
                  conf->aws.region);
