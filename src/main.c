@@ -187,11 +187,12 @@ static int tell_conf_error(int r, const char *text, int status)
 static int set_overrides(const Arguments *a, Conf *c, ConfError *error)
 {
         for (size_t i = 0; i < OVERRIDES; i++) {
-                _cleanup_free_ char *option = str_printf("--%s", overrides[i].option);
+                _cleanup_free_ char *option = NULL;
                 int r;
 
                 if (!a->values[i])
                         continue;
+                option = str_printf("--%s", overrides[i].option);
                 if (!option)
                         return -ENOMEM;
                 r = conf_set(c, overrides[i].section, overrides[i].key, a->values[i], option, error);
