@@ -75,27 +75,35 @@ static const HttpdRoute routes[] = {
 typedef struct Fixture {
         sd_event *event;
         Httpd *httpd;
+        int port_fd;
         uint16_t port;
 } Fixture;
 
-static uint16_t free_port(int family)
+/* Takes a port, -1 if there is no such family here: bound, but not listening, so that nobody else is given
+ * it and httpd can have it. address is completed. */
+static int hold_port(struct sockaddr *address, socklen_t size)
 {
-        struct sockaddr_in6 address = { .sin6_family = (sa_family_t) family };
-        socklen_t size = sizeof(address);
-        _cleanup_close_ int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        _cleanup_close_ int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const int on = 1;
+        int result;
 
-        assert_int_equal(bind(fd, (struct sockaddr *) &address,
-                              family == AF_INET ? sizeof(struct sockaddr_in) : size),
-                         0);
-        assert_int_equal(getsockname(fd, (struct sockaddr *) &address, &size), 0);
-        return ntohs(address.sin6_port); /* at the same place in both */
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+            bind(fd, address, size) < 0 || getsockname(fd, address, &size) < 0)
+                return -1;
+        result = fd;
+        fd = -1;
+        return result;
 }
 
 static int set_up(void **state)
 {
+        struct sockaddr_in in = { .sin_family = AF_INET };
         Fixture *f = calloc(1, sizeof(*f));
 
-        f->port = free_port(AF_INET);
+        in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        f->port_fd = hold_port((struct sockaddr *) &in, sizeof(in));
+        assert_return_code(f->port_fd, errno);
+        f->port = ntohs(in.sin_port);
         *state = f;
         return sd_event_new(&f->event) < 0 ||
                httpd_new(f->event, "127.0.0.1", f->port, routes, (void *) "you", &f->httpd) < 0;
@@ -107,6 +115,7 @@ static int tear_down(void **state)
 
         f->httpd = httpd_free(f->httpd);
         f->event = sd_event_unref(f->event);
+        (void) close(f->port_fd);
         free(f);
         return 0;
 }
@@ -229,7 +238,7 @@ static void test_addresses(void **state)
         assert_int_equal(httpd_new(f->event, "localhost", 1, routes, NULL, &second), -EINVAL);
         assert_int_equal(httpd_new(f->event, "300.0.0.1", 1, routes, NULL, &second), -EINVAL);
         /* IPv6 may be switched off where this runs. */
-        if (httpd_new(f->event, "::1", free_port(AF_INET), routes, NULL, &second) >= 0)
+        if (httpd_new(f->event, "::1", f->port, routes, NULL, &second) >= 0)
                 second = httpd_free(second);
         assert_null(second);
 }
@@ -435,15 +444,11 @@ static void test_ipv6(void **state)
         Fixture *f = *state;
         Httpd *second = NULL;
         char answer[1024];
-        int fd;
+        int held, fd;
 
-        fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || bind(fd, (struct sockaddr *) &in6, size) < 0) {
-                (void) close_fd(fd);
+        held = hold_port((struct sockaddr *) &in6, size);
+        if (held < 0)
                 skip(); /* it is switched off here */
-        }
-        assert_int_equal(getsockname(fd, (struct sockaddr *) &in6, &size), 0);
-        (void) close(fd);
         assert_int_equal(httpd_new(f->event, "::1", ntohs(in6.sin6_port), routes, (void *) "six", &second),
                          0);
         fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -452,6 +457,7 @@ static void test_ipv6(void **state)
         assert_non_null(startswith(answer, "HTTP/1.1 200 "));
         (void) close(fd);
         second = httpd_free(second);
+        (void) close(held);
 }
 
 static void test_bad_addresses(void **state)
@@ -465,7 +471,7 @@ static void test_bad_addresses(void **state)
         for (size_t i = 0; i < ELEMENTSOF(addresses); i++)
                 assert_int_equal(httpd_new(f->event, addresses[i], f->port, routes, NULL, &second), -EINVAL);
         /* Nobody here has that one (RFC 5737). */
-        assert_int_equal(httpd_new(f->event, "192.0.2.1", free_port(AF_INET), routes, NULL, &second),
+        assert_int_equal(httpd_new(f->event, "192.0.2.1", f->port, routes, NULL, &second),
                          -EADDRNOTAVAIL);
         assert_int_equal(httpd_new(f->event, "0.0.0.0", f->port, routes, NULL, &second), -EADDRINUSE);
         assert_null(second);

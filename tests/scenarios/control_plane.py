@@ -25,10 +25,8 @@ import http.client
 import json
 import os
 import queue
-import random
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -41,6 +39,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
+
+from ports import Port
 
 ETCD = "etcd"
 APISERVER = "kube-apiserver"
@@ -88,27 +88,6 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 30.0
         if time.monotonic() >= deadline:
             raise TimeoutError(f"not within {timeout:g} s: {what}")
         time.sleep(interval)
-
-
-def free_ports(count: int) -> list[int]:
-    """Different free TCP ports of 127.0.0.1, below the range of outgoing connections.
-
-    So no outgoing connection takes the port of a server while that one is being restarted.
-    """
-    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    candidates = list(range(10240, low) if low > 12000 else range(10240, 65536))
-    random.SystemRandom().shuffle(candidates)
-    ports: list[int] = []
-    for port in candidates:
-        if len(ports) == count:
-            break
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        ports.append(port)
-    return ports
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -340,6 +319,7 @@ class ControlPlane:
         self._controllers = controllers
         self._apiserver_flags = apiserver_flags
         self._servers: dict[str, _Server] = {}
+        self._ports: list[Port] = []
         self._pki: _Pki | None = None
         self._api: _Api | None = None
         self._spawner: ThreadPoolExecutor | None = None
@@ -368,7 +348,8 @@ class ControlPlane:
         if (self.workdir / "pki").exists():
             raise ControlPlaneError(f"{self.workdir} has been used already")
         self.workdir.mkdir(parents=True, exist_ok=True)
-        etcd_port, peer_port, api_port, controllers_port = free_ports(4)
+        self._ports = [Port() for _ in range(4)]
+        etcd_port, peer_port, api_port, controllers_port = (port.number for port in self._ports)
         pki = _Pki(self.workdir / "pki")
         self._pki = pki
         self.url = f"https://127.0.0.1:{api_port}"
@@ -393,6 +374,8 @@ class ControlPlane:
             if server.pid is not None:
                 server.kill(signal.SIGKILL)
         self._servers.clear()
+        while self._ports:
+            self._ports.pop().close()
         if self._api is not None:
             self._api.close()
         if self._spawner is not None:

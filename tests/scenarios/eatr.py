@@ -13,7 +13,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ from typing import IO, TypeVar
 
 from leaks import find_leaks
 from notify import Message, NotifySocket, listen_command, listen_environment
+from ports import Port
 
 T = TypeVar("T")
 Config = Mapping[str, Mapping[str, object]]
@@ -77,13 +77,6 @@ def wait_for(predicate: Callable[[], T], timeout: float = 10, what: str = "") ->
     return value
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def find_binary() -> Path:
     """The eatr under test."""
     named = os.environ.get("EATR")
@@ -108,7 +101,8 @@ class Eatr:
         self.binary = binary or find_binary()
         self.config_path = directory / "eatr.conf"
         self.config: Config = {}  # what write_config() was last given
-        self.metrics_port = free_port()
+        self._port = Port()
+        self.metrics_port = self._port.number
         self.log: list[Line] = []
         self.out: list[Line] = []
         self.bodies: list[str] = []  # what get() and metrics() were answered
@@ -339,6 +333,7 @@ class Eatr:
             self.process.kill()
             self.wait_exit()
         self.notify.close()
+        self._port.close()
 
     # Threads ---------------------------------------------------------------------------------------------
 

@@ -20,6 +20,8 @@ from http.client import HTTPMessage
 from pathlib import Path
 from typing import Any
 
+from ports import Port
+
 Fault = Callable[[Any, int], object]
 """Answers a request in its own way; gets the handler and a number (from 1). False: answer normally."""
 
@@ -249,10 +251,8 @@ class Double:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(tls.cert, tls.key)
             self.context.set_alpn_protocols(["http/1.1"])
-        self._placeholder = socket.socket()  # bound but not listening: keeps the port while stopped
-        self._placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._placeholder.bind(("127.0.0.1", port))
-        self.port: int = self._placeholder.getsockname()[1]
+        self._port = Port(number=port)
+        self.port = self._port.number
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -307,4 +307,4 @@ class Double:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self._placeholder.close()
+        self._port.close()

@@ -13,8 +13,9 @@ import pytest
 import faults
 from api_server import ApiServer
 from conftest import MakeEatr, in_background, wait_fresh
-from eatr import Eatr, free_port, wait_for
+from eatr import Eatr, wait_for
 from ecr import Ecr
+from ports import Port
 
 # systemd ----------------------------------------------------------------------------------------------
 
@@ -212,9 +213,9 @@ def test_its_http_server_answers_only_what_it_is_for(ecr: Ecr, api: ApiServer, e
 
 def test_metrics_may_be_elsewhere_or_off(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
     """--metrics-address wins over the configuration."""
-    one, port = eatr(), free_port()
-    one.start("--metrics-address", f"[::1]:{port}").wait_ready()
-    connection = http.client.HTTPConnection("::1", port, timeout=5)
+    one, port = eatr(), Port("::1")
+    one.start("--metrics-address", f"[::1]:{port.number}").wait_ready()
+    connection = http.client.HTTPConnection("::1", port.number, timeout=5)
     connection.request("GET", "/healthz")
     assert connection.getresponse().status == 200
     connection.close()
@@ -224,6 +225,7 @@ def test_metrics_may_be_elsewhere_or_off(ecr: Ecr, api: ApiServer, eatr: MakeEat
     one.start("--metrics-address", "off").wait_ready()
     with pytest.raises(ConnectionRefusedError):
         one.get("/metrics")
+    port.close()
 
 
 # The log ----------------------------------------------------------------------------------------------

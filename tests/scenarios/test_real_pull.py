@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from control_plane import ControlPlane
-from eatr import free_port, wait_for
+from eatr import wait_for
 from ecr import Ecr
+from ports import Port
 from real import SECRET, eatrs, is_fresh, only, value_of
 
 IMAGE = "team/app:v1"
@@ -28,7 +29,8 @@ class Registry:
     """Debian's docker-registry, which lets the user AWS in with the password of one token."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.host = directory, f"127.0.0.1:{free_port()}"
+        self.port = Port()
+        self.directory, self.host = directory, f"127.0.0.1:{self.port.number}"
         self.passwords = directory / "htpasswd"
         config = {
             "version": "0.1",
@@ -99,6 +101,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
     yield registry
     registry.process.kill()
     registry.process.wait()
+    registry.port.close()
 
 
 def password_of(token: str) -> str:
