@@ -10,11 +10,6 @@
 
 #define IGNORE_ANNOTATION "eatr/ignore"
 
-/* When nothing has come in for that long the server is asked whether it is there: bookmarks are no
- * heartbeat, and neither TCP nor libcurl tells of a proxy that has lost its back end. */
-#define PROBE_IDLE (30 * USEC_PER_SEC)
-#define PROBE_TIMEOUT (15 * USEC_PER_SEC)
-
 /* One watched collection. */
 typedef struct Collection {
         Cluster *cluster;
@@ -34,12 +29,10 @@ struct Cluster {
 
         Targets *targets;
         Writer *writer;
-        KubeClient *reader; /* apart from the writer's: a slow write must not hold up an event */
         KubeStats kube_stats;
         Collection namespaces, secrets;
         char *secret_query;
-        KubeRequest *probe;
-        sd_event_source *resync, *prober;
+        sd_event_source *resync;
 };
 
 /* --- namespaces ------------------------------------------------------------------------------------ */
@@ -252,32 +245,6 @@ static const KubeWatchHandler secret_handler = {
 
 /* --- timers ---------------------------------------------------------------------------------------- */
 
-/* Any answer will do. When none comes the connections have been broken already, and the watches on them. */
-static void on_probed(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
-{
-        Cluster *c = userdata;
-
-        if (status->code == 0)
-                log_debug("The API server does not answer: %s", status->message);
-        c->probe = kube_request_free(q);
-}
-
-static int on_probe_due(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        static const KubeSpec spec = { .verb = KUBE_PROBE, .path = "/livez", .timeout = PROBE_TIMEOUT };
-        Cluster *c = userdata;
-        usec_t idle = usec_sub(clock_boottime(), kube_client_last_activity(c->reader));
-        usec_t wait = PROBE_IDLE;
-
-        if (idle < PROBE_IDLE)
-                wait -= idle;
-        else if (!c->probe)
-                (void) kube_client_request(c->reader, &spec, on_probed, c, &c->probe);
-        (void) sd_event_source_set_time_relative(c->prober, wait);
-        (void) sd_event_source_set_enabled(c->prober, SD_EVENT_ONESHOT);
-        return 0;
-}
-
 static int on_resync(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Cluster *c = userdata;
@@ -309,24 +276,12 @@ static int add_watches(Cluster *c)
                 return -ENOMEM;
         c->namespaces = (Collection){ .cluster = c, .what = "namespaces" };
         c->secrets = (Collection){ .cluster = c, .what = "Secrets" };
-        r = kube_watch_new(c->event, c->reader, "/api/v1/namespaces", "", &namespace_handler, &c->namespaces,
-                           &c->namespaces.watch);
+        r = kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, "/api/v1/namespaces", "",
+                           &namespace_handler, &c->namespaces, &c->namespaces.watch);
         if (r < 0)
                 return r;
-        return kube_watch_new(c->event, c->reader, "/api/v1/secrets", c->secret_query, &secret_handler,
-                              &c->secrets, &c->secrets.watch);
-}
-
-static int add_timers(Cluster *c)
-{
-        int r;
-
-        r = sd_event_add_time_relative(c->event, &c->resync, CLOCK_BOOTTIME,
-                                       c->config.writer.renewal->informers_resync_interval, 0, on_resync, c);
-        if (r < 0)
-                return r;
-        return sd_event_add_time_relative(c->event, &c->prober, CLOCK_BOOTTIME, PROBE_IDLE, 5 * USEC_PER_SEC,
-                                          on_probe_due, c);
+        return kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, "/api/v1/secrets",
+                              c->secret_query, &secret_handler, &c->secrets, &c->secrets.watch);
 }
 
 int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
@@ -348,13 +303,11 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
         r = writer_new(event, &config->writer, c->targets, &c->kube_stats, on_writer_changed, c, &c->writer);
         if (r < 0)
                 return r;
-        r = kube_client_new(event, config->writer.kube, &c->kube_stats, &c->reader);
-        if (r < 0)
-                return r;
         r = add_watches(c);
         if (r < 0)
                 return r;
-        r = add_timers(c);
+        r = sd_event_add_time_relative(event, &c->resync, CLOCK_BOOTTIME,
+                                       config->writer.renewal->informers_resync_interval, 0, on_resync, c);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
@@ -474,12 +427,9 @@ Cluster *cluster_free(Cluster *c)
                 return NULL;
         (void) kube_watch_free(c->namespaces.watch);
         (void) kube_watch_free(c->secrets.watch);
-        (void) kube_request_free(c->probe);
-        (void) kube_client_free(c->reader);
         (void) targets_free(c->targets);
         (void) writer_free(c->writer);
         (void) sd_event_source_disable_unref(c->resync);
-        (void) sd_event_source_disable_unref(c->prober);
         (void) sd_event_unref(c->event);
         free(c->secret_query);
         free(c);

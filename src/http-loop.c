@@ -7,19 +7,6 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-/* libcurl 7.88 may take the end of one HTTP/2 stream from the socket while it reads another, and not look at
- * it again before something else comes in: 3 of 1,000 pairs of lists over a slow network stood still so.
- * After what has come in it is therefore made to look once more, until that brings nothing. */
-#define LOOK_DELAY (5 * USEC_PER_MSEC)
-#define LOOK_MAX 128U
-
-typedef struct HttpLoopSocket {
-        HttpLoop *loop;
-        curl_socket_t fd;
-        sd_event_source *source;
-        TAILQ_ENTRY(HttpLoopSocket) all;
-} HttpLoopSocket;
-
 static void kick(HttpLoop *l, curl_socket_t fd, int mask)
 {
         int running;
@@ -30,36 +17,12 @@ static void kick(HttpLoop *l, curl_socket_t fd, int mask)
 
 void http_loop_note_activity(HttpLoop *l)
 {
-        int enabled = SD_EVENT_OFF;
-
         l->last_activity = clock_boottime();
-        (void) sd_event_source_get_enabled(l->look, &enabled);
-        if (enabled != SD_EVENT_OFF)
-                return;
-        (void) sd_event_source_set_time_relative(l->look, LOOK_DELAY);
-        (void) sd_event_source_set_enabled(l->look, SD_EVENT_ONESHOT);
-}
-
-static int on_look(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        HttpLoop *l = userdata;
-        curl_socket_t fds[LOOK_MAX];
-        size_t n = 0;
-        HttpLoopSocket *socket;
-
-        /* What is looked at may close its socket, or another one's. */
-        TAILQ_FOREACH (socket, &l->sockets, all)
-                if (n < LOOK_MAX)
-                        fds[n++] = socket->fd;
-        for (size_t i = 0; i < n; i++)
-                kick(l, fds[i], CURL_CSELECT_IN);
-        return 0;
 }
 
 static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
-        HttpLoopSocket *socket = userdata;
-        HttpLoop *l = socket->loop;
+        HttpLoop *l = userdata;
         int mask = 0;
 
         if (revents & EPOLLIN)
@@ -69,7 +32,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t revents, void *userdata)
         if (revents & (EPOLLERR | EPOLLHUP))
                 mask |= CURL_CSELECT_ERR;
         if (revents & EPOLLIN)
-                l->last_activity = clock_boottime();
+                http_loop_note_activity(l);
         kick(l, fd, mask);
         return 0;
 }
@@ -80,44 +43,16 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-static HttpLoopSocket *socket_free(HttpLoopSocket *socket)
-{
-        if (!socket)
-                return NULL;
-        TAILQ_REMOVE(&socket->loop->sockets, socket, all);
-        (void) sd_event_source_disable_unref(socket->source);
-        free(socket);
-        return NULL;
-}
-DEFINE_TRIVIAL_CLEANUP_FUNC(HttpLoopSocket *, socket_free);
-
-static int socket_new(HttpLoop *l, curl_socket_t fd, uint32_t events)
-{
-        _cleanup_(socket_freep) HttpLoopSocket *socket = NULL;
-        int r;
-
-        socket = calloc(1, sizeof(*socket));
-        if (!socket)
-                return -ENOMEM;
-        *socket = (HttpLoopSocket){ .loop = l, .fd = fd };
-        TAILQ_INSERT_TAIL(&l->sockets, socket, all);
-        r = sd_event_add_io(l->event, &socket->source, fd, events, on_io, socket);
-        if (r < 0)
-                return r;
-        (void) curl_multi_assign(l->multi, fd, TAKE_PTR(socket));
-        return 0;
-}
-
 /* Never fails: -1 from here would abort every transfer of the handle. A socket that could not be watched
  * ends in its request's timeout. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socketp)
 {
         HttpLoop *l = userdata;
-        HttpLoopSocket *socket = socketp;
+        sd_event_source *s = socketp;
         uint32_t events = 0;
 
         if (what == CURL_POLL_REMOVE) {
-                (void) socket_free(socket);
+                (void) sd_event_source_disable_unref(s);
                 (void) curl_multi_assign(l->multi, fd, NULL);
                 return 0;
         }
@@ -125,10 +60,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, voi
                 events |= EPOLLIN;
         if (what != CURL_POLL_IN)
                 events |= EPOLLOUT;
-        if (socket)
-                (void) sd_event_source_set_io_events(socket->source, events);
-        else
-                (void) socket_new(l, fd, events);
+        if (s)
+                (void) sd_event_source_set_io_events(s, events);
+        else if (sd_event_add_io(l->event, &s, fd, events, on_io, l) >= 0)
+                (void) curl_multi_assign(l->multi, fd, s);
         return 0;
 }
 
@@ -175,12 +110,6 @@ static int add_sources(HttpLoop *l)
         r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
         if (r < 0)
                 return r;
-        r = sd_event_add_time(l->event, &l->look, CLOCK_BOOTTIME, 0, 1, on_look, l);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(l->look, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
         r = sd_event_add_defer(l->event, &l->drain, on_drain, l);
         if (r < 0)
                 return r;
@@ -192,7 +121,6 @@ int http_loop_init(HttpLoop *l, sd_event *event, http_loop_finished_t finished)
         int r;
 
         *l = (HttpLoop){ .event = sd_event_ref(event), .finished = finished };
-        TAILQ_INIT(&l->sockets);
         r = add_sources(l);
         if (r < 0)
                 return r;
@@ -220,9 +148,6 @@ void http_loop_done(HttpLoop *l)
 {
         if (l->multi)
                 (void) curl_multi_cleanup(l->multi);
-        while (!TAILQ_EMPTY(&l->sockets))
-                (void) socket_free(TAILQ_FIRST(&l->sockets));
-        (void) sd_event_source_disable_unref(l->look);
         (void) sd_event_source_disable_unref(l->timer);
         (void) sd_event_source_disable_unref(l->drain);
         (void) sd_event_unref(l->event);

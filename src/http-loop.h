@@ -3,7 +3,6 @@
 
 #include "clock.h"
 
-#include <sys/queue.h>
 #include <systemd/sd-event.h>
 
 /* libcurl's multi interface (https://curl.se/libcurl/c/libcurl-multi.html) on an sd-event loop: exchanges
@@ -18,8 +17,6 @@ typedef struct HttpLoop {
         void *multi;
         sd_event_source *timer;
         sd_event_source *drain; /* reports what has finished */
-        sd_event_source *look;  /* looks for what libcurl has read and forgotten, see there */
-        TAILQ_HEAD(, HttpLoopSocket) sockets;
         http_loop_finished_t finished;
         usec_t last_activity; /* CLOCK_BOOTTIME when bytes last came in; 0: never */
 } HttpLoop;
@@ -33,7 +30,7 @@ int http_loop_add(HttpLoop *l, void *easy);
 /* Ends one early, without a word; one that has ended already is fine. */
 void http_loop_remove(HttpLoop *l, void *easy);
 
-/* To be told of each piece that has come in: libcurl may read it without having been woken for it. */
+/* To be told of what has come in: libcurl may read it without having been woken for it. */
 void http_loop_note_activity(HttpLoop *l);
 
 /* Closes all connections. Every exchange has to be removed before. */

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "backoff.h"
+#include "kube-probe.h"
 #include "kube-stream.h"
 #include "kube-watch.h"
 #include "log.h"
@@ -59,7 +60,8 @@ typedef enum ListMode {
 } ListMode;
 
 struct KubeWatch {
-        KubeClient *client;
+        KubeClient *client; /* nobody else's, see kube-watch.h */
+        KubeProbe *probe;
         const char *collection, *query;
         const KubeWatchHandler *handler;
         void *userdata;
@@ -143,6 +145,19 @@ static void set_version(KubeWatch *w, const cJSON *object)
 
         if (version && strlen(version) < VERSION_MAX)
                 (void) snprintf(w->version, sizeof(w->version), "%s", version);
+}
+
+/* Begins what this state waits for. path, ours to free, may be NULL for want of memory. */
+static int begin_request(KubeWatch *w, WatchState state, char *path, const KubeSpec *spec, kube_done_t done)
+{
+        _cleanup_free_ char *owned = path;
+        KubeSpec whole = *spec;
+
+        if (!path)
+                return -ENOMEM;
+        whole.path = path;
+        set_state(w, state, spec->timeout);
+        return kube_client_request(w->client, &whole, done, w, &w->request);
 }
 
 /* --- list ------------------------------------------------------------------------------------------ */
@@ -242,28 +257,22 @@ static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *
 
 static int begin_list(KubeWatch *w)
 {
-        _cleanup_free_ char *path = NULL;
-        const char *version = w->list_mode == LIST_ANY          ? "0"
-                              : w->list_mode == LIST_CONSISTENT ? ""
-                                                                : w->version;
-
-        path = str_printf("%s?%sresourceVersion=%s", w->collection, w->query, version);
-        if (!path)
-                return -ENOMEM;
-
-        KubeSpec spec = {
+        static const KubeSpec spec = {
                 .verb = KUBE_LIST,
-                .path = path,
                 .accept = ACCEPT_LIST,
                 .timeout = LIST_TIMEOUT,
                 .on_data = on_data,
                 .compressed = true,
         };
+        const char *version = w->list_mode == LIST_ANY          ? "0"
+                              : w->list_mode == LIST_CONSISTENT ? ""
+                                                                : w->version;
 
         kube_stream_init(&w->stream, KUBE_STREAM_LIST, on_list_item, w);
         w->handler->list_begin(w->userdata);
-        set_state(w, WATCH_LISTING, LIST_TIMEOUT);
-        return kube_client_request(w->client, &spec, on_list_done, w, &w->request);
+        return begin_request(w, WATCH_LISTING,
+                             str_printf("%s?%sresourceVersion=%s", w->collection, w->query, version), &spec,
+                             on_list_done);
 }
 
 /* --- check ----------------------------------------------------------------------------------------- */
@@ -290,23 +299,17 @@ static void on_checked(KubeRequest *q, HttpOutcome outcome, const KubeStatus *st
  * past the cache, is the cheapest question that shows it. */
 static int begin_check(KubeWatch *w)
 {
-        _cleanup_free_ char *path = NULL;
-
-        path = str_printf("%s?%slimit=1&resourceVersionMatch=NotOlderThan&resourceVersion=%s", w->collection,
-                          w->query, w->version);
-        if (!path)
-                return -ENOMEM;
-
-        KubeSpec spec = {
+        static const KubeSpec spec = {
                 .verb = KUBE_LIST,
-                .path = path,
                 .accept = ACCEPT_LIST,
                 .timeout = CHECK_TIMEOUT,
                 .response_max = KUBE_STREAM_ITEM_MAX,
         };
 
-        set_state(w, WATCH_CHECKING, CHECK_TIMEOUT);
-        return kube_client_request(w->client, &spec, on_checked, w, &w->request);
+        return begin_request(w, WATCH_CHECKING,
+                             str_printf("%s?%slimit=1&resourceVersionMatch=NotOlderThan&resourceVersion=%s",
+                                        w->collection, w->query, w->version),
+                             &spec, on_checked);
 }
 
 /* --- watch ----------------------------------------------------------------------------------------- */
@@ -416,27 +419,21 @@ static void on_watch_open(void *userdata)
 static int begin_watch(KubeWatch *w)
 {
         unsigned seconds = (unsigned) between(WATCH_SECONDS_MIN, WATCH_SECONDS_MAX);
-        _cleanup_free_ char *path = NULL;
-        usec_t timeout = seconds * USEC_PER_SEC + WATCH_GRACE;
-
-        path = str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u",
-                          w->collection, w->query, w->version, seconds);
-        if (!path)
-                return -ENOMEM;
-
-        KubeSpec spec = {
+        const KubeSpec spec = {
                 .verb = KUBE_WATCH,
-                .path = path,
                 .accept = ACCEPT_WATCH,
-                .timeout = timeout,
+                .timeout = seconds * USEC_PER_SEC + WATCH_GRACE,
                 .on_open = on_watch_open,
                 .on_data = on_data,
         };
 
         w->events = 0;
         kube_stream_init(&w->stream, KUBE_STREAM_WATCH, on_watch_line, w);
-        set_state(w, WATCH_WATCHING, timeout);
-        return kube_client_request(w->client, &spec, on_watch_done, w, &w->request);
+        return begin_request(
+                w, WATCH_WATCHING,
+                str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u",
+                           w->collection, w->query, w->version, seconds),
+                &spec, on_watch_done);
 }
 
 /* --- the whole ------------------------------------------------------------------------------------- */
@@ -480,8 +477,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, const char *query,
-                   const KubeWatchHandler *handler, void *userdata, KubeWatch **ret)
+int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const char *collection,
+                   const char *query, const KubeWatchHandler *handler, void *userdata, KubeWatch **ret)
 {
         _cleanup_(kube_watch_freep) KubeWatch *w = NULL;
         int r;
@@ -489,11 +486,16 @@ int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, 
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        w->client = client;
         w->collection = collection;
         w->query = query;
         w->handler = handler;
         w->userdata = userdata;
+        r = kube_client_new(event, config, stats, &w->client);
+        if (r < 0)
+                return r;
+        r = kube_probe_new(event, w->client, &w->probe);
+        if (r < 0)
+                return r;
         r = sd_event_add_time_relative(event, &w->timer, CLOCK_BOOTTIME, 0, 1, on_timer, w);
         if (r < 0)
                 return r;
@@ -536,6 +538,8 @@ KubeWatch *kube_watch_free(KubeWatch *w)
                 return NULL;
         (void) kube_request_free(w->request);
         kube_stream_done(&w->stream);
+        (void) kube_probe_free(w->probe);
+        (void) kube_client_free(w->client);
         (void) sd_event_source_disable_unref(w->timer);
         free(w);
         return NULL;

@@ -6,7 +6,12 @@
 
 /* A reflector: keeps its owner told of one collection, metadata only, by LIST and WATCH, for ever. What a
  * gap hid is repaired by a new LIST, never by special code. Behaviour after client-go's
- * tools/cache/reflector.go. */
+ * tools/cache/reflector.go.
+ *
+ * Each has a connection of its own. Over HTTP/2 libcurl 7.88 may put aside the end of a long answer that it
+ * took from the socket while it read another stream, and not look at it before something else comes in
+ * (cf_h2_data_pending() in its lib/http2.c compares the wrong way round): of two lists that shared a
+ * connection one would stand still now and then. */
 
 typedef struct KubeWatch KubeWatch;
 
@@ -32,9 +37,10 @@ typedef struct KubeWatchHandler {
 
 /* Handlers are called from the event loop, while the connection is being read: they record, and start
  * nothing. query is in front of further parameters, "" or "fieldSelector=metadata.name%3Decr&"; collection
- * is the path, "/api/v1/namespaces". All have to outlive the watch. Begins at once. */
-int kube_watch_new(sd_event *event, KubeClient *client, const char *collection, const char *query,
-                   const KubeWatchHandler *handler, void *userdata, KubeWatch **ret);
+ * is the path, "/api/v1/namespaces". All that is handed in has to outlive the watch. Begins at once. Returns
+ * 0 or a negative errno. */
+int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const char *collection,
+                   const char *query, const KubeWatchHandler *handler, void *userdata, KubeWatch **ret);
 
 /* Ends a wait after a failure: there is reason to believe that the server is back. */
 void kube_watch_hurry(KubeWatch *w);

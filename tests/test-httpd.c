@@ -471,8 +471,7 @@ static void test_bad_addresses(void **state)
         for (size_t i = 0; i < ELEMENTSOF(addresses); i++)
                 assert_int_equal(httpd_new(f->event, addresses[i], f->port, routes, NULL, &second), -EINVAL);
         /* Nobody here has that one (RFC 5737). */
-        assert_int_equal(httpd_new(f->event, "192.0.2.1", f->port, routes, NULL, &second),
-                         -EADDRNOTAVAIL);
+        assert_int_equal(httpd_new(f->event, "192.0.2.1", f->port, routes, NULL, &second), -EADDRNOTAVAIL);
         assert_int_equal(httpd_new(f->event, "0.0.0.0", f->port, routes, NULL, &second), -EADDRINUSE);
         assert_null(second);
         check_alive(f);

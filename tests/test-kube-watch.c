@@ -28,7 +28,6 @@ typedef struct Fixture {
         Script script;
         KubeConfig config;
         KubeStats stats;
-        KubeClient *client;
         KubeWatch *watch;
 
         char calls[4096]; /* all but working, in their order */
@@ -112,9 +111,9 @@ static int set_up(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         script_begin(&f->script, f->event);
         f->config.server = f->script.url;
-        assert_return_code(kube_client_new(f->event, &f->config, &f->stats, &f->client), 0);
-        assert_return_code(
-                kube_watch_new(f->event, f->client, "/api/v1/namespaces", "", &handler, f, &f->watch), 0);
+        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, "/api/v1/namespaces", "",
+                                          &handler, f, &f->watch),
+                           0);
         *state = f;
         return 0;
 }
@@ -124,7 +123,6 @@ static int tear_down(void **state)
         Fixture *f = *state;
 
         f->watch = kube_watch_free(f->watch);
-        f->client = kube_client_free(f->client);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
         free(f);
@@ -215,7 +213,7 @@ static void test_the_query_comes_first(void **state)
         Fixture *f = *state;
 
         (void) kube_watch_free(f->watch);
-        assert_return_code(kube_watch_new(f->event, f->client, "/api/v1/secrets",
+        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, "/api/v1/secrets",
                                           "fieldSelector=metadata.name%3Decr&", &handler, f, &f->watch),
                            0);
         (void) list(f, "GET /api/v1/secrets?fieldSelector=metadata.name%3Decr&resourceVersion=0 ",
@@ -619,8 +617,8 @@ static void test_freed(void **state)
                         script_until(&f->script, p->fd < 0);
                 script_rest(&f->script);
                 assert_string_equal(f->calls, "");
-                assert_return_code(kube_watch_new(f->event, f->client, "/api/v1/namespaces", "", &handler, f,
-                                                  &f->watch),
+                assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, "/api/v1/namespaces", "",
+                                                  &handler, f, &f->watch),
                                    0);
         }
         assert_null(kube_watch_free(NULL));

@@ -171,6 +171,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def connections(pid: int, port: int) -> int:
+    """How many TCP connections a process has to a port of 127.0.0.1."""
+    sockets = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            sockets.add(os.readlink(fd))
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    peer, established = f"0100007F:{port:04X}", "01"
+    return sum(row[2:4] == [peer, established] and f"socket:[{row[9]}]" in sockets for row in rows)
+
+
 def requests_sent(metrics: dict[str, float]) -> float:
     """How many requests to the API server eatr counts."""
     return sum(value for name, value in metrics.items() if name.startswith("eatr_kube_requests_total{"))

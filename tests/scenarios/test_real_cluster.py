@@ -26,6 +26,7 @@ from real import (
     SECRET,
     Audit,
     Kubectl,
+    connections,
     eatrs,
     grant,
     host_of,
@@ -347,6 +348,14 @@ def release(cluster: ControlPlane, name: str) -> None:
     path = f"/api/v1/namespaces/{name}"
     cluster.request("PUT", f"{path}/finalize", {"metadata": {"name": name}, "spec": {"finalizers": []}})
     wait_for(lambda: cluster.request("GET", path)[0] == 404, what=f"namespace {name} is gone")
+
+
+def test_three_connections_are_all_it_has(standing: Standing) -> None:
+    """One for the writes, and one for each watch: on one for both libcurl 7.88 may forget the end of a list."""
+    for _ in range(3):
+        standing.namespace()
+    port = int(standing.cluster.url.rpartition(":")[2])
+    wait_for(lambda: connections(standing.eatr.pid, port) == 3, 10, "three connections")
 
 
 def test_a_terminating_namespace_is_left_alone_until_it_comes_again(
