@@ -31,6 +31,7 @@ typedef struct Node {
         NodePlace place;
         Plan plan;       /* the last one; of the write while in flight */
         PlanReason told; /* what was last said of it */
+        bool warned;     /* its failure has been told of aloud */
         usec_t wake_at;  /* CLOCK_BOOTTIME to plan it again; USEC_INFINITY: no need */
         bool pretended;  /* in a dry run: its write has been told of */
         KubeRequest *request;

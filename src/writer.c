@@ -4,6 +4,7 @@
 #include "backoff.h"
 #include "log.h"
 #include "writer.h"
+#include "writer-log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,10 +17,6 @@
 #define RESPONSE_MAX (1024U * 1024)
 
 #define STALL_GRACE USEC_PER_MINUTE
-
-/* Of warnings about single namespaces. */
-#define WARNINGS_MAX 20U
-#define WARNINGS_INTERVAL (5 * USEC_PER_MINUTE)
 
 /* For failures that concern the API server as a whole. */
 static const BackoffPolicy backoff_server = { .base = 500 * USEC_PER_MSEC, .cap = 5 * USEC_PER_SEC };
@@ -40,94 +37,12 @@ struct Writer {
         unsigned failures; /* of the server as a whole, in a row */
         bool unanswered;   /* it is paused because the server gave no answer, not because it asked for it */
         char error[384];
-        unsigned warnings; /* about single namespaces, in the interval that ends at */
-        usec_t warnings_until;
+        WriterLog log;
         sd_event_source *planner; /* deferred: runs when all events of a wake-up have been taken in */
         sd_event_source *waker;
         usec_t wake_at;
         WriterStats stats;
 };
-
-/* --- messages -------------------------------------------------------------------------------------- */
-
-/* States that somebody should know of are told once each time they begin. */
-static void tell(const Writer *w, Node *n)
-{
-        const char *name = w->config.secret_name, *manager = n->target.secret.manager;
-
-        if (n->plan.reason == n->told)
-                return;
-        n->told = n->plan.reason;
-        if (n->told == PLAN_FOREIGN || n->told == PLAN_REFUSED)
-                n->appeared = 0; /* how long it takes from now on is not eatr's doing */
-        if (n->told == PLAN_FOREIGN)
-                node_log(n, LOG_WARNING,
-                         "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in "
-                         "[secret], to have one here",
-                         name, *manager ? ", it was written by " : "", manager);
-        else if (n->told == PLAN_REFUSED)
-                node_log(n, LOG_WARNING,
-                         "Secret %s has another type or is immutable, leaving it; delete it to have it "
-                         "written anew",
-                         name);
-        else if (n->told == PLAN_FIGHTING)
-                node_log(n, LOG_WARNING,
-                         "something keeps changing or deleting Secret %s, writing it only once a minute "
-                         "from now on",
-                         name);
-}
-
-static void tell_written(const Writer *w, const Node *n, long code)
-{
-        const char *name = w->config.secret_name;
-
-        if (n->plan.reason == PLAN_HEAL)
-                node_log(n, LOG_INFO, "Secret %s had been %s, it is back", name,
-                         code == 201 ? "deleted" : "edited");
-        else /* a pass writes thousands, which are summed up elsewhere */
-                node_log(n, n->appeared > 0 ? LOG_INFO : LOG_DEBUG, "%s Secret %s",
-                         code == 201 ? "created" : "renewed", name);
-}
-
-/* A cause that many namespaces share is told of a few times, not a thousand. */
-static int warning_level(Writer *w, usec_t now)
-{
-        if (now >= w->warnings_until) {
-                w->warnings = 0;
-                w->warnings_until = now + WARNINGS_INTERVAL;
-        }
-        w->warnings++;
-        if (w->warnings == WARNINGS_MAX + 1)
-                log_warning("More namespaces are failing; they are counted in eatr_namespaces, and logged "
-                            "when debugging");
-        return w->warnings > WARNINGS_MAX ? LOG_DEBUG : LOG_WARNING;
-}
-
-static const char *advice(const KubeStatus *status)
-{
-        if (status->code == 415)
-                return " (Kubernetes 1.16 or newer is needed)";
-        /* What a missing right to create is answered with; that to patch is named. */
-        if (status->code == 403 && strlen(status->message) > 2 &&
-            streq(status->message + strlen(status->message) - 2, ": "))
-                return " (is the right to create Secrets of this name missing? see RIGHTS in eatr(8))";
-        return "";
-}
-
-static void tell_failed(Writer *w, const Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now)
-{
-        char text[CLOCK_DURATION_MAX];
-
-        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT;
-
-        /* What a watch event will settle is not worth a warning, unless none does. */
-        if ((settles && n->target.failures <= 1) || n->target.retry_at <= now)
-                node_log(n, LOG_DEBUG, "writing Secret %s: %s", w->config.secret_name, status->message);
-        else
-                node_log(n, warning_level(w, now), "cannot write Secret %s: %s%s; trying again in %s",
-                         w->config.secret_name, status->message, advice(status),
-                         clock_format_duration(text, n->target.retry_at - now));
-}
 
 /* --- the end of a write ---------------------------------------------------------------------------- */
 
@@ -184,13 +99,11 @@ static void retry_denied(Writer *w)
 
 static void succeed(Writer *w, Node *n, long code, usec_t now)
 {
-        if (n->target.failures > 0)
-                node_log(n, LOG_INFO, "writing Secret %s works again", w->config.secret_name);
         server_works(w);
         if (n->target.denied)
                 retry_denied(w);
         plan_succeeded(&n->target, n->plan.reason, now);
-        tell_written(w, n, code);
+        writer_log_written(&w->log, n, code);
         count(w, n, code, now);
 }
 
@@ -227,7 +140,7 @@ static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *stat
                 return;
         }
         server_works(w);
-        tell_failed(w, n, outcome, status, now);
+        writer_log_failed(&w->log, n, outcome, status, now);
 }
 
 static void on_written(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
@@ -323,7 +236,9 @@ static void plan(Writer *w, Node *n, usec_t now)
         n->plan = plan_next(&n->target, w->token, w->config.renewal->auth_token_renewal_interval, now);
         n->wake_at = n->plan.action == PLAN_WAIT ? n->plan.until : USEC_INFINITY;
         wake_at(w, n->wake_at);
-        tell(w, n);
+        if (n->plan.reason == PLAN_FOREIGN || n->plan.reason == PLAN_REFUSED)
+                n->appeared = 0; /* how long it takes from now on is not eatr's doing */
+        writer_log_planned(&w->log, n);
         lane = n->plan.lane == PACE_NOW ? NODE_NOW : NODE_BULK;
         if (n->plan.action != PLAN_APPLY)
                 targets_move(w->targets, n, NODE_IDLE);
@@ -462,6 +377,7 @@ int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, Ku
                 return -ENOMEM;
         w->event = sd_event_ref(event);
         w->config = *config;
+        w->log.secret_name = config->secret_name;
         w->targets = targets;
         w->changed = changed;
         w->userdata = userdata;

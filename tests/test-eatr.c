@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "eatr.h"
-#include "log.h"
+#include "said.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,7 +18,6 @@
 #define SPEED 100U
 
 static bool ready_soon; /* a busy machine may need real seconds for what comes before that */
-static char said[4096]; /* "3 text\n" for each message */
 
 static int test_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t delay,
                                   uint64_t accuracy, sd_event_time_handler_t handler, void *userdata)
@@ -32,23 +31,9 @@ static int test_set_time_relative(sd_event_source *s, uint64_t delay)
         return sd_event_source_set_time_relative(s, delay / SPEED);
 }
 
-static void _printf_(5, 6)
-        test_log(int level, const char *file, int error, const LogField *field, const char *format, ...)
-{
-        size_t n = strlen(said);
-        va_list ap;
-
-        n += (size_t) snprintf(said + n, sizeof(said) - n, "%d ", level);
-        errno = -error;
-        va_start(ap, format);
-        n += (size_t) vsnprintf(said + n, sizeof(said) - n, format, ap);
-        va_end(ap);
-        (void) snprintf(said + n, sizeof(said) - n, "\n");
-}
-
 #define sd_event_add_time_relative test_add_time_relative
 #define sd_event_source_set_time_relative test_set_time_relative
-#define log_full test_log
+#define log_full said_log
 #include "eatr.c"
 #undef sd_event_add_time_relative
 #undef sd_event_source_set_time_relative

@@ -2,8 +2,8 @@
 #include "config.h"
 
 #include "backoff.h"
-#include "log.h"
 #include "registry.h"
+#include "said.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -19,7 +19,6 @@
 static bool real_time;
 static usec_t boottime, wall, due;
 static uint32_t chance;
-static char said[65536]; /* "3 text\n" for each message above debug */
 
 static const char secret_key[] = "wJalrXUtnFEMI/K7MDENG", session[] = "FwoGZXIvYXdzEJr",
                   password[] = "QVdTOmh1c2g=";
@@ -48,26 +47,11 @@ static int test_set_time_relative(sd_event_source *s, uint64_t delay)
         return sd_event_source_set_time(s, USEC_INFINITY);
 }
 
-static void _printf_(5, 6)
-        test_log(int level, const char *file, int error, const LogField *field, const char *format, ...)
-{
-        size_t n = strlen(said);
-        va_list ap;
-
-        if (level == LOG_DEBUG)
-                return;
-        n += (size_t) snprintf(said + n, sizeof(said) - n, "%d ", level);
-        va_start(ap, format);
-        n += (size_t) vsnprintf(said + n, sizeof(said) - n, format, ap);
-        va_end(ap);
-        (void) snprintf(said + n, sizeof(said) - n, "\n");
-}
-
 #define clock_boottime test_boottime
 #define clock_now test_now
 #define backoff_random test_random
 #define sd_event_source_set_time_relative test_set_time_relative
-#define log_full test_log
+#define log_full said_log
 #include "registry.c"
 #undef clock_boottime
 #undef clock_now
@@ -211,6 +195,7 @@ static int setup(void **state)
         boottime = 1000 * USEC_PER_SEC;
         wall = 1795461567 * USEC_PER_SEC + USEC_PER_SEC / 2; /* a Date, which has no fraction, means that */
         chance = 0;
+        said_level = LOG_INFO;
         f->status = 200;
         f->life = LIFE;
         assert_return_code(sd_event_new(&f->event), 0);
