@@ -330,9 +330,13 @@ static void summarize_wanted(const Cluster *c, const Node *n, ClusterSummary *s)
                 s->conflict++;
                 break;
         default:
-                if (n->target.failures > 0)
+                if (n->target.failures > 0) {
                         s->failing++;
-                else if (writer_is_good(c->writer, n))
+                        if (!s->failing_why) {
+                                s->failing_name = n->name;
+                                s->failing_why = n->problem;
+                        }
+                } else if (writer_is_good(c->writer, n))
                         s->due++;
                 else
                         s->pending++;

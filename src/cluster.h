@@ -33,6 +33,8 @@ typedef struct ClusterSummary {
         unsigned conflict; /* wanted, but the Secret there is somebody else's or cannot be changed */
         unsigned excluded; /* not wanted, all verdicts together */
         unsigned by_verdict[_MATCH_VERDICT_MAX];
+        const char *failing_name, *failing_why; /* one of those that are failing, and why; NULL: none, or not
+                                                   known. Valid until the loop turns */
 } ClusterSummary;
 void cluster_summary(const Cluster *c, ClusterSummary *ret);
 

@@ -44,27 +44,20 @@ struct Eatr {
 
 /* --- telling --------------------------------------------------------------------------------------- */
 
-static void format_namespaces(const Eatr *e, char *buffer, size_t size)
+static void format_namespaces(const ClusterSummary *s, char *buffer, size_t size)
 {
         char due[48] = "", failing[32] = "", conflict[32] = "", excluded[32] = "";
-        ClusterSummary s;
-        unsigned wanted;
+        unsigned wanted = s->fresh + s->due + s->pending + s->failing + s->conflict;
 
-        if (!cluster_synced(e->cluster)) {
-                (void) snprintf(buffer, size, "waiting for the API server");
-                return;
-        }
-        cluster_summary(e->cluster, &s);
-        wanted = s.fresh + s.due + s.pending + s.failing + s.conflict;
-        if (s.due > 0)
-                (void) snprintf(due, sizeof(due), " (%u due for the next token)", s.due);
-        if (s.failing > 0)
-                (void) snprintf(failing, sizeof(failing), ", %u failing", s.failing);
-        if (s.conflict > 0)
-                (void) snprintf(conflict, sizeof(conflict), ", %u in conflict", s.conflict);
-        if (s.excluded > 0)
-                (void) snprintf(excluded, sizeof(excluded), ", %u excluded", s.excluded);
-        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s%s", s.fresh + s.due,
+        if (s->due > 0)
+                (void) snprintf(due, sizeof(due), " (%u due for the next token)", s->due);
+        if (s->failing > 0)
+                (void) snprintf(failing, sizeof(failing), ", %u failing", s->failing);
+        if (s->conflict > 0)
+                (void) snprintf(conflict, sizeof(conflict), ", %u in conflict", s->conflict);
+        if (s->excluded > 0)
+                (void) snprintf(excluded, sizeof(excluded), ", %u excluded", s->excluded);
+        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s%s", s->fresh + s->due,
                         wanted, due, failing, conflict, excluded);
 }
 
@@ -85,16 +78,30 @@ static void format_token(const Eatr *e, char *buffer, size_t size)
                                         next, usec_sub(registry_next_call(e->registry), clock_boottime())));
 }
 
+/* Appends "; WHERE: WHY" to the status line, if there is a reason why. */
+static void add_trouble(char status[static STATUS_MAX], const char *where, const char *why)
+{
+        size_t n = strlen(status);
+
+        if (!str_empty(why))
+                (void) snprintf(status + n, STATUS_MAX - n, "; %s: %.*s", where,
+                                str_fit(why, strlen(why), STATUS_ERROR_MAX), why);
+}
+
 static void tell_status(Eatr *e)
 {
-        char namespaces[256], token[256], status[STATUS_MAX];
-        const char *aws = registry_error(e->registry), *kube = cluster_error(e->cluster);
+        char namespaces[256] = "waiting for the API server", token[256], status[STATUS_MAX], one[128];
+        ClusterSummary s;
 
-        format_namespaces(e, namespaces, sizeof(namespaces));
+        cluster_summary(e->cluster, &s);
+        if (cluster_synced(e->cluster))
+                format_namespaces(&s, namespaces, sizeof(namespaces));
         format_token(e, token, sizeof(token));
-        (void) snprintf(status, sizeof(status), "%s; %s%s%.*s%s%.*s", namespaces, token,
-                        *aws ? "; AWS: " : "", str_fit(aws, strlen(aws), STATUS_ERROR_MAX), aws,
-                        *kube ? "; API server: " : "", str_fit(kube, strlen(kube), STATUS_ERROR_MAX), kube);
+        (void) snprintf(status, sizeof(status), "%s; %s", namespaces, token);
+        add_trouble(status, "AWS", registry_error(e->registry));
+        add_trouble(status, "API server", cluster_error(e->cluster));
+        (void) snprintf(one, sizeof(one), "namespace %s", s.failing_name ? s.failing_name : "");
+        add_trouble(status, one, s.failing_why);
         (void) str_make_printable(status); /* a line end in a peer's text would begin a field of its own */
         if (streq(status, e->status))
                 return;

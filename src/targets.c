@@ -56,6 +56,7 @@ Node *targets_find(const Targets *t, const char *name)
 static Node *node_free(Node *n)
 {
         (void) kube_request_free(n->request);
+        free(n->problem);
         free(n->name);
         free(n);
         return NULL;

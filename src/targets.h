@@ -32,6 +32,7 @@ typedef struct Node {
         Plan plan;       /* the last one; of the write while in flight */
         PlanReason told; /* what was last said of it */
         bool warned;     /* its failure has been told of aloud */
+        char *problem;   /* why the last write failed; NULL: it did not */
         usec_t wake_at;  /* CLOCK_BOOTTIME to plan it again; USEC_INFINITY: no need */
         bool pretended;  /* in a dry run: its write has been told of */
         KubeRequest *request;

@@ -103,6 +103,7 @@ static void succeed(Writer *w, Node *n, long code, usec_t now)
         if (n->target.denied)
                 retry_denied(w);
         plan_succeeded(&n->target, n->plan.reason, now);
+        (void) str_replace(&n->problem, NULL);
         writer_log_written(&w->log, n, code);
         count(w, n, code, now);
 }
@@ -140,6 +141,7 @@ static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *stat
                 return;
         }
         server_works(w);
+        (void) str_replace(&n->problem, status->message);
         writer_log_failed(&w->log, n, outcome, status, now);
 }
 

@@ -244,6 +244,7 @@ static void test_the_first_pass(void **state)
 static void test_settled_after_tries(void **state)
 {
         Fixture *f = *state;
+        ClusterSummary s;
 
         list_namespaces(f, NAMESPACE("team-a"));
         list_secrets(f, "");
@@ -256,6 +257,13 @@ static void test_settled_after_tries(void **state)
         }
         expect_summary(f, "fresh 0 due 0 pending 0 failing 1 conflict 0 excluded 0");
         assert_string_equal(cluster_error(f->cluster), "");
+        cluster_summary(f->cluster, &s);
+        assert_string_equal(s.failing_name, "team-a");
+        assert_string_equal(s.failing_why, "it is NotFound");
+        script_answer(await(f, APPLY("team-a")), "201 Created", "", SCRIPT_SECRET("team-a", "9", NEXT_ID));
+        script_until(&f->script, cluster_stats(f->cluster)->created == 1);
+        cluster_summary(f->cluster, &s);
+        assert_null(s.failing_why);
 }
 
 /* --- events -------------------------------------------------------------------------------------------- */

@@ -344,7 +344,7 @@ static void assert_status(const char *text)
 static void test_the_status_line(void **state)
 {
         _cleanup_free_ char *status = NULL;
-        char longest[512];
+        char longest[512], name[64];
 
         begin();
         assert_string_equal(told, "\nSTATUS=waiting for the API server; no token yet\n");
@@ -359,9 +359,15 @@ static void test_the_status_line(void **state)
         registry.next = clock_boottime() + 3 * USEC_PER_HOUR + USEC_PER_MINUTE / 2;
 #define TOKEN "; token good until 2026-11-24T07:19:27Z (6h), next in 3h"
         assert_status("2 of 3 namespaces have a fresh Secret" TOKEN);
-        cluster.summary = (ClusterSummary){ 22, 1, 2, 3, 4, 5, 7, { 0 } };
+        cluster.summary = (ClusterSummary){
+                .total = 22, .fresh = 1, .due = 2, .pending = 3, .failing = 4, .conflict = 5, .excluded = 7
+        };
         assert_status("3 of 15 namespaces have a fresh Secret (2 due for the next token), 4 failing, 5 in "
                       "conflict, 7 excluded" TOKEN);
+        cluster.summary.failing_name = "team-a";
+        cluster.summary.failing_why = "no\nREADY=1";
+        assert_status("3 of 15 namespaces have a fresh Secret (2 due for the next token), 4 failing, 5 in "
+                      "conflict, 7 excluded" TOKEN "; namespace team-a: no READY=1");
         cluster.summary = (ClusterSummary){ .total = 1, .fresh = 1 };
         registry.error = "no";
         assert_status("1 of 1 namespaces have a fresh Secret" TOKEN "; AWS: no");
@@ -374,15 +380,24 @@ static void test_the_status_line(void **state)
         /* The longest there can be. */
         memset(longest, 'x', sizeof(longest));
         longest[sizeof(longest) - 1] = '\0';
+        memset(name, 'n', sizeof(name));
+        name[sizeof(name) - 1] = '\0';
         registry.error = cluster.error = longest;
         cluster.synced = true;
-        cluster.summary =
-                (ClusterSummary){ 1, UINT_MAX, UINT_MAX, UINT_MAX, UINT_MAX, UINT_MAX, UINT_MAX, { 0 } };
+        cluster.summary = (ClusterSummary){ .total = 1,
+                                            .fresh = UINT_MAX,
+                                            .due = UINT_MAX,
+                                            .pending = UINT_MAX,
+                                            .failing = UINT_MAX,
+                                            .conflict = UINT_MAX,
+                                            .excluded = UINT_MAX,
+                                            .failing_name = name,
+                                            .failing_why = longest };
         status = str_printf(
                 "4294967294 of 4294967291 namespaces have a fresh Secret (4294967295 due for the next "
                 "token), 4294967295 failing, 4294967295 in conflict, 4294967295 excluded" TOKEN
-                "; AWS: %.300s; API server: %.300s",
-                longest, longest);
+                "; AWS: %.300s; API server: %.300s; namespace %s: %.300s",
+                longest, longest, name, longest);
         assert_status(status);
         review(); /* it is no news any more */
         assert_string_equal(told, "\n");

@@ -212,7 +212,7 @@ def test_an_answer_that_is_a_no_ends_an_outage_too(ecr: Ecr, api: ApiServer, eat
     api.delete_secret("default")
     one.wait_log("warning: The API server takes no writes")
     one.wait_log("The API server takes writes again")
-    one.wait_status(r"^1 of 2 namespaces have a fresh Secret, 1 failing; token good until [^;]*$")
+    one.wait_status(r"^1 of 2 namespaces have a fresh Secret, 1 failing; token good until [^;]*; namespace default: [^;]*$")
 
 
 def test_an_api_server_that_forgot_its_history_is_listed_anew(
@@ -623,7 +623,7 @@ def test_a_right_that_is_given_back_is_used_everywhere_at_once(
     injection = api.inject(faults.forbidden(), method="PATCH")
     one = eatr().start()
     one.wait_ready()
-    one.wait_status("0 of 22 namespaces have a fresh Secret, 22 failing")
+    one.wait_status("0 of 22 namespaces have a fresh Secret, 22 failing.*; namespace .*cannot patch resource")
     assert one.get("/readyz") == (503, "no Secret can be written\n")
     injection.remove()
     api.add_namespace("new")
