@@ -153,9 +153,9 @@ static int begin_request(KubeWatch *w, WatchState state, char *path, const KubeS
         _cleanup_free_ char *owned = path;
         KubeSpec whole = *spec;
 
-        if (!path)
+        if (!owned)
                 return -ENOMEM;
-        whole.path = path;
+        whole.path = owned;
         set_state(w, state, spec->timeout);
         return kube_client_request(w->client, &whole, done, w, &w->request);
 }
