@@ -403,6 +403,11 @@ int conf_check(const Conf *c, ConfError *error)
         return 0;
 }
 
+bool conf_is_pristine(const Conf *c)
+{
+        return !c->aws.region && !c->aws.access_key_id && !c->aws.secret_access_key && !c->aws.session_token;
+}
+
 int conf_new(Conf **ret)
 {
         _cleanup_(conf_freep) Conf *c = NULL;

@@ -84,5 +84,8 @@ int conf_set(Conf *c, const char *section, const char *key, const char *value, c
  * ones. Returns 0 or -EINVAL with *error set, which names no file: the caller knows which were read. */
 int conf_check(const Conf *c, ConfError *error);
 
+/* Whether nothing has been said yet of which registry and whose keys: the state after an installation. */
+bool conf_is_pristine(const Conf *c);
+
 Conf *conf_free(Conf *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Conf *, conf_free);

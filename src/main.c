@@ -31,7 +31,7 @@ typedef struct Arguments {
         EatrMode mode;
         const char *config, *kubeconfig;
         const char *values[OVERRIDES]; /* for the keys in overrides[]; NULL: not given */
-        bool dry_run, json;
+        bool dry_run, json, check_config, is_configured;
 } Arguments;
 
 /* Options that stand in for a key of the configuration. */
@@ -50,6 +50,8 @@ enum {
         OPTION_KUBECONFIG,
         OPTION_DRY_RUN,
         OPTION_OUTPUT,
+        OPTION_CHECK_CONFIG,
+        OPTION_IS_CONFIGURED,
         OPTION_HELP,
         OPTION_VERSION,
         OPTION_OVERRIDE, /* and those after it: overrides[] */
@@ -60,6 +62,8 @@ static const struct option options[] = {
         { "kubeconfig", required_argument, NULL, OPTION_KUBECONFIG },
         { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
         { "output", required_argument, NULL, OPTION_OUTPUT },
+        { "check-config", no_argument, NULL, OPTION_CHECK_CONFIG },
+        { "is-configured", no_argument, NULL, OPTION_IS_CONFIGURED },
         { "help", no_argument, NULL, OPTION_HELP },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "context", required_argument, NULL, OPTION_OVERRIDE + 0 },
@@ -91,6 +95,8 @@ static int help(void)
                     "  --metrics-address ADDR:PORT      where /metrics is served (127.0.0.1:5000), or off\n"
                     "  --dry-run                        say what would be written, and write nothing\n"
                     "  --output text|json               form of the summary of once (text)\n"
+                    "  --check-config                   say what is wrong with the configuration and exit\n"
+                    "  --is-configured                  exit with 1 if nobody has begun to configure eatr\n"
                     "  --help, --version\n"
                     "\n"
                     "Durations are written like 20s, 5min or 1h30m. See eatr(8) and eatr.conf(5).");
@@ -147,6 +153,12 @@ static int parse_arguments(int argc, char **argv, Arguments *a)
                 case OPTION_OUTPUT:
                         if (!parse_output(optarg, &a->json))
                                 return usage("--output is text or json");
+                        break;
+                case OPTION_CHECK_CONFIG:
+                        a->check_config = true;
+                        break;
+                case OPTION_IS_CONFIGURED:
+                        a->is_configured = true;
                         break;
                 case OPTION_HELP:
                         return help();
@@ -219,17 +231,37 @@ static int check_ca_bundle(const char *path, ConfError *error)
         return 0;
 }
 
+/* Reads the files; the caller frees *ret_path, which is the first of them. */
+static int read_conf(const Arguments *a, Conf **ret, char **ret_path, ConfError *error)
+{
+        _cleanup_(conf_freep) Conf *c = NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        path = a->config ? strdup(a->config) : credential_path("eatr.conf");
+        if (!path)
+                path = strdup(DEFAULT_CONFIG);
+        if (!path)
+                return -ENOMEM;
+        r = conf_new(&c);
+        if (r >= 0)
+                r = conf_load(c, path, error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        *ret_path = TAKE_PTR(path);
+        return 0;
+}
+
 /* Returns 0 or an exit status, with the reason told. */
 static int load_conf(const Arguments *a, Conf **ret)
 {
         _cleanup_(conf_freep) Conf *c = NULL;
-        _cleanup_free_ char *credential = credential_path("eatr.conf");
+        _cleanup_free_ char *path = NULL;
         ConfError error = { "" };
         int r;
 
-        r = conf_new(&c);
-        if (r >= 0)
-                r = conf_load(c, a->config ? a->config : credential ? credential : DEFAULT_CONFIG, &error);
+        r = read_conf(a, &c, &path, &error);
         if (r < 0)
                 return tell_conf_error(r, error.text, EX_CONFIG);
         r = set_overrides(a, c, &error);
@@ -365,6 +397,20 @@ static void set_up_signals(void)
         (void) signal(SIGPIPE, SIG_IGN);
 }
 
+/* For the unit's ExecCondition=, so that an installation is quiet until it is configured. What cannot be read
+ * is not that: the start will say why. */
+static int tell_configured(const Arguments *a)
+{
+        _cleanup_(conf_freep) Conf *c = NULL;
+        _cleanup_free_ char *path = NULL;
+        ConfError error = { "" };
+
+        if (read_conf(a, &c, &path, &error) < 0 || !conf_is_pristine(c))
+                return EXIT_SUCCESS;
+        log_notice("Not configured yet, nothing is done: put region, keys and kubeconfig into %s", path);
+        return EXIT_FAILURE;
+}
+
 static int run(const Arguments *a)
 {
         _cleanup_(conf_freep) Conf *conf = NULL;
@@ -372,12 +418,14 @@ static int run(const Arguments *a)
         int r;
 
         log_open(0);
+        if (a->is_configured)
+                return tell_configured(a);
         r = load_conf(a, &conf);
         if (!conf)
                 return r;
         log_open(conf->verbosity);
         r = load_kube_config(a, conf, &kube);
-        if (!kube)
+        if (!kube || a->check_config)
                 return r;
         log_info("eatr " PACKAGE_VERSION ", context %s at %s, region %s", kube->context, kube->server,
                  conf->aws.region);
