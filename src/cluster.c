@@ -4,6 +4,7 @@
 #include "cluster.h"
 #include "kube-watch.h"
 #include "log.h"
+#include "message.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ struct Cluster {
         Writer *writer;
         KubeStats kube_stats;
         Collection namespaces, secrets;
+        uint64_t watch_restarts, relists; /* those of the clusters before this one */
         char *secret_query;
         sd_event_source *resync;
 };
@@ -47,18 +49,32 @@ static Node *find_or_add(Cluster *c, const char *name)
         return n ? n : targets_add(c->targets, name);
 }
 
-static MatchVerdict judge(const Cluster *c, const char *name, const cJSON *metadata)
+static MatchNamespace read_namespace(const char *name, const cJSON *metadata)
 {
-        const ConfNamespaces *conf = c->config.namespaces;
-        const MatchRules rules = { .include = conf->include, .blacklist = conf->blacklist };
         const char *ignore = json_string(json_get(metadata, "annotations"), IGNORE_ANNOTATION);
-        const MatchNamespace ns = {
+
+        return (MatchNamespace){
                 .name = name,
                 .ignored = ignore && streq(ignore, "true"),
                 .terminating = json_get(metadata, "deletionTimestamp"),
         };
+}
 
-        return match_namespace(&rules, &ns);
+/* Applies the rules. Other people's labels and annotations change nothing; what does is told and planned.
+ * Only where a watch has shown a new namespace somebody waits for its Secret. */
+static void judge(Cluster *c, Node *n, bool appeared)
+{
+        const ConfNamespaces *conf = c->config.namespaces;
+        const MatchRules rules = { .include = conf->include, .blacklist = conf->blacklist };
+        MatchVerdict verdict = match_namespace(&rules, &n->namespace);
+
+        if (n->exists && n->target.verdict == verdict)
+                return;
+        n->appeared = appeared && verdict == MATCH_WANTED ? clock_boottime() : 0;
+        n->exists = true;
+        n->target.verdict = verdict;
+        node_log(n, LOG_DEBUG, "%s", match_verdict_to_string(verdict));
+        writer_mark_dirty(c->writer, n);
 }
 
 static void on_namespace_seen(const cJSON *object, void *userdata)
@@ -67,22 +83,12 @@ static void on_namespace_seen(const cJSON *object, void *userdata)
         Cluster *c = k->cluster;
         const cJSON *metadata = json_get(object, "metadata");
         Node *n = find_or_add(c, json_string(metadata, "name"));
-        MatchVerdict verdict;
 
         if (!n)
                 return;
         n->seen_namespace = k->list;
-        verdict = judge(c, n->name, metadata);
-        if (n->exists && n->target.verdict == verdict)
-                return; /* other people's labels and annotations */
-        if (k->listing || verdict != MATCH_WANTED)
-                n->appeared = 0;
-        else
-                n->appeared = clock_boottime();
-        n->exists = true;
-        n->target.verdict = verdict;
-        node_log(n, LOG_DEBUG, "%s", match_verdict_to_string(verdict));
-        writer_mark_dirty(c->writer, n);
+        n->namespace = read_namespace(n->name, metadata);
+        judge(c, n, !k->listing);
 }
 
 static void on_namespace_gone(const cJSON *object, void *userdata)
@@ -217,10 +223,10 @@ static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retr
         k->listing = false;
         k->failures++;
         if (!streq(k->error, status->message))
-                log_warning("Cannot read %s from %s: %s; trying again in %s%s", k->what,
-                            c->config.writer.kube->server, status->message,
-                            clock_format_duration(text, retry),
-                            status->code == 406 ? " (Kubernetes 1.16 or newer is needed)" : "");
+                log_event(LOG_WARNING, MESSAGE_READING_FAILED,
+                          "Cannot read %s from %s: %s; trying again in %s%s", k->what,
+                          c->config.writer.kube->server, status->message, clock_format_duration(text, retry),
+                          status->code == 406 ? " (Kubernetes 1.16 or newer is needed)" : "");
         (void) snprintf(k->error, sizeof(k->error), "%s", status->message);
         c->changed(c->userdata);
 }
@@ -245,6 +251,13 @@ static const KubeWatchHandler secret_handler = {
 
 /* --- timers ---------------------------------------------------------------------------------------- */
 
+static void arm_resync(Cluster *c)
+{
+        (void) sd_event_source_set_time_relative(c->resync,
+                                                 c->config.writer.renewal->informers_resync_interval);
+        (void) sd_event_source_set_enabled(c->resync, SD_EVENT_ONESHOT);
+}
+
 static int on_resync(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Cluster *c = userdata;
@@ -252,9 +265,7 @@ static int on_resync(sd_event_source *s, uint64_t usec, void *userdata)
         TARGETS_FOREACH (n, next, c->targets)
                 if (n->exists)
                         writer_mark_dirty(c->writer, n);
-        (void) sd_event_source_set_time_relative(c->resync,
-                                                 c->config.writer.renewal->informers_resync_interval);
-        (void) sd_event_source_set_enabled(c->resync, SD_EVENT_ONESHOT);
+        arm_resync(c);
         return 0;
 }
 
@@ -312,6 +323,34 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+void cluster_reload(Cluster *c, const ClusterConfig *config)
+{
+        c->config = *config;
+        writer_reload(c->writer, &config->writer);
+        TARGETS_FOREACH (n, next, c->targets)
+                if (n->exists)
+                        judge(c, n, false);
+        arm_resync(c);
+}
+
+void cluster_take_over(Cluster *c, const Cluster *old)
+{
+        c->kube_stats = old->kube_stats;
+        c->watch_restarts = cluster_watch_restarts(old);
+        c->relists = cluster_relists(old);
+        writer_take_over(c->writer, old->writer);
+}
+
+void cluster_stop(Cluster *c)
+{
+        writer_stop(c->writer);
+}
+
+unsigned cluster_in_flight(const Cluster *c)
+{
+        return writer_in_flight(c->writer);
 }
 
 int cluster_set_token(Cluster *c, Token *token)
@@ -411,12 +450,13 @@ const KubeStats *cluster_kube_stats(const Cluster *c)
 
 uint64_t cluster_watch_restarts(const Cluster *c)
 {
-        return kube_watch_restarts(c->namespaces.watch) + kube_watch_restarts(c->secrets.watch);
+        return c->watch_restarts + kube_watch_restarts(c->namespaces.watch) +
+               kube_watch_restarts(c->secrets.watch);
 }
 
 uint64_t cluster_relists(const Cluster *c)
 {
-        return kube_watch_relists(c->namespaces.watch) + kube_watch_relists(c->secrets.watch);
+        return c->relists + kube_watch_relists(c->namespaces.watch) + kube_watch_relists(c->secrets.watch);
 }
 
 bool cluster_stalled(const Cluster *c, usec_t now)

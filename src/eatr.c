@@ -3,8 +3,10 @@
 
 #include "eatr.h"
 #include "log.h"
+#include "message.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
@@ -16,6 +18,9 @@
  * the first pass more often than later. */
 #define REVIEW_INTERVAL_FIRST (50 * USEC_PER_MSEC)
 #define REVIEW_INTERVAL USEC_PER_SEC
+
+/* Writes that are under way when it is told to stop have this long; systemd waits longer. */
+#define STOP_MAX (4 * USEC_PER_SEC)
 
 /* How often a failed write, or the API server, is tried again before one pass is given up. */
 #define ONCE_TRIES 3U
@@ -31,10 +36,10 @@ struct Eatr {
         EatrConfig config;
         Registry *registry;
         Cluster *cluster;
-        sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *watchdog;
+        sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *stop_timer, *watchdog;
         usec_t watchdog_interval;
         usec_t started; /* CLOCK_REALTIME */
-        bool review_pending, ready, suspected, stalled;
+        bool review_pending, ready, suspected, stalled, stopping;
         char status[STATUS_MAX];
 
         /* The pass that is under way since a token came; 0: none. */
@@ -161,15 +166,18 @@ static void review_pass(Eatr *e)
         (void) clock_format_duration(took, usec_sub(clock_boottime(), e->pass_started));
         e->pass_started = 0;
         if (summary.failing + summary.conflict > 0)
-                log_warning("Pass done in %s: %llu Secrets created, %llu renewed; %u namespaces failing, %u "
-                            "in conflict",
-                            took, created, renewed, summary.failing, summary.conflict);
+                log_event(LOG_WARNING, MESSAGE_PASS_DONE,
+                          "Pass done in %s: %llu Secrets created, %llu renewed; %u namespaces failing, %u "
+                          "in conflict",
+                          took, created, renewed, summary.failing, summary.conflict);
         else if (created + renewed > 0)
-                log_info("Pass done in %s: %llu Secrets created, %llu renewed", took, created, renewed);
+                log_event(LOG_INFO, MESSAGE_PASS_DONE, "Pass done in %s: %llu Secrets created, %llu renewed",
+                          took, created, renewed);
         else if (summary.pending > 0)
-                log_info("Pass done: %u namespaces have yet to get a Secret", summary.pending);
+                log_event(LOG_INFO, MESSAGE_PASS_DONE, "Pass done: %u namespaces have yet to get a Secret",
+                          summary.pending);
         else
-                log_info("Pass done: every Secret is good as it is");
+                log_event(LOG_INFO, MESSAGE_PASS_DONE, "Pass done: every Secret is good as it is");
 }
 
 static int on_review(sd_event_source *s, uint64_t usec, void *userdata)
@@ -177,6 +185,8 @@ static int on_review(sd_event_source *s, uint64_t usec, void *userdata)
         Eatr *e = userdata;
 
         e->review_pending = false;
+        if (e->stopping)
+                return 0;
         review_pass(e);
         tell_status(e);
         if (!e->ready && first_pass_tried(e))
@@ -198,38 +208,95 @@ static void review_soon(Eatr *e)
 
 static void on_cluster_changed(void *userdata)
 {
-        review_soon(userdata);
+        Eatr *e = userdata;
+
+        if (e->stopping && cluster_in_flight(e->cluster) == 0)
+                (void) sd_event_exit(e->event, 0);
+        else
+                review_soon(e);
+}
+
+static void begin_pass(Eatr *e)
+{
+        e->pass_started = clock_boottime();
+        e->pass_created = cluster_stats(e->cluster)->created;
+        e->pass_renewed = cluster_stats(e->cluster)->renewed;
+}
+
+/* If there is a token. */
+static int use_token(Eatr *e)
+{
+        Token *token = registry_token(e->registry);
+        int r;
+
+        if (!token)
+                return 0;
+        r = cluster_set_token(e->cluster, token);
+        if (r >= 0)
+                begin_pass(e);
+        return r;
+}
+
+static void store_token(const Eatr *e)
+{
+        RegistryPast past;
+        int r;
+
+        if (!e->config.store)
+                return;
+        registry_past(e->registry, &past);
+        r = token_store_save(e->config.store, past.token, &past.origin);
+        if (r < 0)
+                log_warning_errno(r, "systemd cannot keep the token, a restart will need AWS: %m");
 }
 
 static void on_registry_changed(Registry *r, void *userdata)
 {
         Eatr *e = userdata;
-        Token *token = registry_token(r);
         int error;
 
-        if (token && registry_failures(r) == 0) {
-                error = cluster_set_token(e->cluster, token);
+        if (registry_token(r) && registry_failures(r) == 0) {
+                store_token(e);
+                error = use_token(e);
                 if (error < 0)
                         log_error_errno(error,
                                         "Cannot use the new token, keeping the old one until the next: %m");
-                else {
-                        e->pass_started = clock_boottime();
-                        e->pass_created = cluster_stats(e->cluster)->created;
-                        e->pass_renewed = cluster_stats(e->cluster)->renewed;
-                }
         }
         review_soon(e);
 }
 
 /* --- signals, timers ------------------------------------------------------------------------------- */
 
-static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)
+static int on_stop_timeout(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Eatr *e = userdata;
 
+        log_warning("Giving up on %u writes that the API server has not answered; the next start will see "
+                    "what came of them",
+                    cluster_in_flight(e->cluster));
+        return sd_event_exit(e->event, 0);
+}
+
+/* Writes that are under way may end; a second signal does not wait for them. */
+static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *userdata)
+{
+        Eatr *e = userdata;
+        int r;
+
+        if (e->stopping)
+                return sd_event_exit(e->event, 0);
         (void) sd_notify(false, "STOPPING=1\nSTATUS=stopping");
-        log_info("Stopping on signal %u; Secrets stay as they are", info->ssi_signo);
-        return sd_event_exit(e->event, e->config.mode == EATR_ONCE ? 1 : 0);
+        log_event(LOG_INFO, MESSAGE_STOPPING, "Stopping on signal %u; Secrets stay as they are",
+                  info->ssi_signo);
+        if (e->config.mode == EATR_ONCE)
+                return sd_event_exit(e->event, 1);
+        e->stopping = true;
+        cluster_stop(e->cluster);
+        if (cluster_in_flight(e->cluster) == 0)
+                return sd_event_exit(e->event, 0);
+        r = sd_event_add_time_relative(e->event, &e->stop_timer, CLOCK_BOOTTIME, STOP_MAX, 0,
+                                       on_stop_timeout, e);
+        return r < 0 ? sd_event_exit(e->event, 0) : 0;
 }
 
 static int on_ready_timeout(sd_event_source *s, uint64_t usec, void *userdata)
@@ -250,7 +317,7 @@ static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata)
         if (healthy)
                 (void) sd_notify(false, "WATCHDOG=1");
         else if (e->suspected && !e->stalled)
-                log_error("%s; leaving it to the watchdog", reason);
+                log_event(LOG_ERR, MESSAGE_STUCK, "%s; leaving it to the watchdog", reason);
         e->stalled = !healthy && e->suspected;
         e->suspected = !healthy;
         (void) sd_event_source_set_time_relative(e->watchdog,
@@ -292,21 +359,42 @@ static int add_sources(Eatr *e)
 
 /* --- the whole ------------------------------------------------------------------------------------- */
 
-int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
+static ClusterConfig cluster_config(const EatrConfig *config)
 {
-        _cleanup_(eatr_freep) Eatr *e = NULL;
-        const Conf *conf = config->conf;
-        const ClusterConfig cluster = {
-                .namespaces = &conf->namespaces,
+        return (ClusterConfig){
+                .namespaces = &config->conf->namespaces,
                 .writer = {
                         .kube = config->kube,
-                        .secret_name = conf->secret.name,
-                        .renewal = &conf->renewal,
+                        .secret_name = config->conf->secret.name,
+                        .renewal = &config->conf->renewal,
                         .dry_run = config->dry_run,
                 },
         };
+}
+
+static int make_cluster(Eatr *e, const EatrConfig *config, Cluster **ret)
+{
+        const ClusterConfig cluster = cluster_config(config);
+
+        return cluster_new(e->event, &cluster, on_cluster_changed, e, ret);
+}
+
+static int make_registry(Eatr *e, const EatrConfig *config, const RegistryPast *past, Registry **ret)
+{
+        return registry_new(e->event, &config->conf->aws, config->conf->renewal.auth_token_renewal_interval,
+                            past, on_registry_changed, e, ret);
+}
+
+int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
+{
+        _cleanup_(eatr_freep) Eatr *e = NULL;
+        RegistryPast past = { 0 };
         int r;
 
+        if (config->store) {
+                past.token = config->store->token;
+                past.origin = config->store->origin;
+        }
         e = calloc(1, sizeof(*e));
         if (!e)
                 return -ENOMEM;
@@ -316,15 +404,79 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = add_sources(e);
         if (r < 0)
                 return r;
-        r = cluster_new(event, &cluster, on_cluster_changed, e, &e->cluster);
+        r = make_cluster(e, config, &e->cluster);
         if (r < 0)
                 return r;
-        r = registry_new(event, &conf->aws, conf->renewal.auth_token_renewal_interval, on_registry_changed,
-                         e, &e->registry);
+        r = make_registry(e, config, past.token ? &past : NULL, &e->registry);
+        if (r < 0)
+                return r;
+        r = use_token(e);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(e);
         return 0;
+}
+
+static bool same_cluster(const EatrConfig *a, const EatrConfig *b)
+{
+        return a->kube == b->kube && streq(a->conf->secret.name, b->conf->secret.name);
+}
+
+static void replace_cluster(Eatr *e, Cluster *cluster)
+{
+        cluster_take_over(cluster, e->cluster);
+        (void) cluster_free(e->cluster);
+        e->cluster = cluster;
+        begin_pass(e);
+}
+
+int eatr_reload(Eatr *e, const EatrConfig *config)
+{
+        const ClusterConfig changed = cluster_config(config);
+        _cleanup_(registry_freep) Registry *registry = NULL;
+        _cleanup_(cluster_freep) Cluster *cluster = NULL;
+        RegistryPast past;
+        int r;
+
+        registry_past(e->registry, &past);
+        r = make_registry(e, config, &past, &registry);
+        if (r < 0)
+                return r;
+        if (!same_cluster(&e->config, config)) {
+                r = make_cluster(e, config, &cluster);
+                if (r < 0)
+                        return r;
+                /* The old token, until there is another: it may be all that can be had now. */
+                r = past.token ? cluster_set_token(cluster, past.token) : 0;
+                if (r < 0)
+                        return r;
+        }
+
+        /* From here on nothing fails. */
+        (void) registry_free(e->registry);
+        e->registry = TAKE_PTR(registry);
+        if (cluster)
+                replace_cluster(e, TAKE_PTR(cluster));
+        else
+                cluster_reload(e->cluster, &changed);
+        e->config = *config;
+        review_soon(e);
+        return 0;
+}
+
+void eatr_begin_reload(const Eatr *e)
+{
+        uint64_t now = 0;
+
+        (void) sd_event_now(e->event, CLOCK_MONOTONIC, &now);
+        if (e->ready)
+                (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now);
+}
+
+void eatr_end_reload(const Eatr *e)
+{
+        if (e->ready)
+                (void) sd_notify(false, "READY=1");
 }
 
 const Registry *eatr_registry(const Eatr *e)
@@ -382,6 +534,7 @@ Eatr *eatr_free(Eatr *e)
         (void) sd_event_source_disable_unref(e->sigint);
         (void) sd_event_source_disable_unref(e->ready_timer);
         (void) sd_event_source_disable_unref(e->review_timer);
+        (void) sd_event_source_disable_unref(e->stop_timer);
         (void) sd_event_source_disable_unref(e->watchdog);
         (void) sd_event_unref(e->event);
         free(e);

@@ -19,13 +19,24 @@ typedef struct EatrConfig {
         const KubeConfig *kube;
         EatrMode mode;
         bool dry_run;
+        TokenStore *store; /* where the token outlives a restart, with what did; NULL: nowhere */
 } EatrConfig;
 
 /* Makes it and begins; the loop then has to be run. In EATR_ONCE the loop is left with 0 if every wanted
  * namespace has a fresh Secret (in a dry run: would have one) and with 1 otherwise; in EATR_RUN with 0 on
- * SIGTERM or SIGINT, which have to be blocked. What config points to has to outlive it. Returns 0 or a
- * negative errno. */
+ * SIGTERM or SIGINT, which have to be blocked: writes that are under way have up to 4 s to end. What config
+ * points to has to outlive it. Returns 0 or a negative errno. */
 int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret);
+
+/* Goes on with another configuration, which from now on has to outlive it in place of the old one. The token
+ * is kept if it is good and for the same registry, and the watches if kube is the same and the Secret's name is
+ * equal. Returns 0, or a negative errno with everything as it was. */
+int eatr_reload(Eatr *e, const EatrConfig *config);
+
+/* Tell systemd that a reload begins and has ended, however it did. Not before the start has ended, which the
+ * latter would seem to say. */
+void eatr_begin_reload(const Eatr *e);
+void eatr_end_reload(const Eatr *e);
 
 const Registry *eatr_registry(const Eatr *e);
 const Cluster *eatr_cluster(const Eatr *e);

@@ -137,14 +137,13 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return on_io(s, -1, 0, userdata);
 }
 
-static int open_listener(const char *address, uint16_t port)
+int httpd_listen(const char *address, uint16_t port)
 {
         struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
         struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
         bool v4 = inet_pton(AF_INET, address, &in.sin_addr) == 1;
         _cleanup_close_ int fd = -1;
         const int on = 1;
-        int result;
 
         if (!v4 && inet_pton(AF_INET6, address, &in6.sin6_addr) != 1)
                 return -EINVAL;
@@ -156,9 +155,7 @@ static int open_listener(const char *address, uint16_t port)
                 : bind(fd, (struct sockaddr *) &in6, sizeof(in6))) < 0 ||
             listen(fd, SOMAXCONN) < 0)
                 return -errno;
-        result = fd;
-        fd = -1;
-        return result;
+        return TAKE_FD(fd);
 }
 
 static int add_sources(Httpd *h, sd_event *event)
@@ -178,16 +175,12 @@ static int add_sources(Httpd *h, sd_event *event)
         return sd_event_source_set_enabled(h->timer, SD_EVENT_OFF);
 }
 
-int httpd_new(sd_event *event, const char *address, uint16_t port, const HttpdRoute *routes, void *userdata,
-              Httpd **ret)
+int httpd_new(sd_event *event, int socket, const HttpdRoute *routes, void *userdata, Httpd **ret)
 {
         _cleanup_(httpd_freep) Httpd *h = NULL;
-        _cleanup_close_ int fd = -1;
+        _cleanup_close_ int fd = socket;
         int r;
 
-        fd = open_listener(address, port);
-        if (fd < 0)
-                return fd;
         h = calloc(1, sizeof(*h));
         if (!h)
                 return -ENOMEM;

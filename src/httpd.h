@@ -18,10 +18,13 @@ typedef struct HttpdRoute {
         httpd_render_t render;
 } HttpdRoute;
 
-/* Listens on address (numeric IPv4 or IPv6) and port; routes is an array that ends with a NULL path and
- * has to outlive the server. Returns 0 or a negative errno: -EADDRINUSE if somebody else listens there. */
-int httpd_new(sd_event *event, const char *address, uint16_t port, const HttpdRoute *routes, void *userdata,
-              Httpd **ret);
+/* Listens on address (numeric IPv4 or IPv6) and port. Returns the socket, or a negative errno: -EADDRINUSE
+ * if somebody else listens there. */
+int httpd_listen(const char *address, uint16_t port);
+
+/* Serves a listening socket, which is closed with the server, or now if this fails; routes is an array that
+ * ends with a NULL path and has to outlive it. Returns 0 or a negative errno. */
+int httpd_new(sd_event *event, int socket, const HttpdRoute *routes, void *userdata, Httpd **ret);
 
 Httpd *httpd_free(Httpd *h);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Httpd *, httpd_free);

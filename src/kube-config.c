@@ -381,6 +381,16 @@ int kube_config_parse(const char *text, size_t size, const char *path, const cha
         return finish(&f, r, error);
 }
 
+bool kube_config_equal(const KubeConfig *a, const KubeConfig *b)
+{
+        return streq(a->context, b->context) && streq(a->server, b->server) &&
+               streq_ptr(a->tls_server_name, b->tls_server_name) && streq_ptr(a->ca, b->ca) &&
+               a->insecure_skip_tls_verify == b->insecure_skip_tls_verify &&
+               streq_ptr(a->client_certificate, b->client_certificate) &&
+               streq_ptr(a->client_key, b->client_key) && streq_ptr(a->token, b->token) &&
+               streq_ptr(a->token_file, b->token_file);
+}
+
 KubeConfig *kube_config_free(KubeConfig *c)
 {
         if (!c)

@@ -47,5 +47,8 @@ int kube_config_parse(const char *text, size_t size, const char *path, const cha
  * -EBADMSG if there is a control character within, or what reading says. The caller wipes and frees it. */
 int kube_config_read_token(const char *path, char **ret);
 
+/* Whether both reach the same server in the same way. */
+bool kube_config_equal(const KubeConfig *a, const KubeConfig *b);
+
 KubeConfig *kube_config_free(KubeConfig *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(KubeConfig *, kube_config_free);

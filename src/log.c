@@ -57,11 +57,11 @@ static size_t file_stem(const char **file)
         return dot ? (size_t) (dot - *file) : strlen(*file);
 }
 
-static void log_journal(int level, const char *tag, size_t tag_size, const LogField *field,
+static void log_journal(int level, const char *tag, size_t tag_size, const LogField *fields,
                         const char *message)
 {
-        char priority[] = "PRIORITY=x", module[64], extra[512];
-        struct iovec iov[6];
+        char priority[] = "PRIORITY=x", module[64], extra[LOG_FIELDS_MAX][512];
+        struct iovec iov[4 + LOG_FIELDS_MAX];
         int n = 0;
 
         priority[strlen("PRIORITY=")] = (char) ('0' + (level & 7));
@@ -70,9 +70,11 @@ static void log_journal(int level, const char *tag, size_t tag_size, const LogFi
         iov[n++] = (struct iovec){ (char *) "SYSLOG_IDENTIFIER=eatr", strlen("SYSLOG_IDENTIFIER=eatr") };
         iov[n++] = (struct iovec){ module, strlen(module) };
         iov[n++] = (struct iovec){ (char *) message, strlen(message) };
-        if (field) {
-                (void) snprintf(extra, sizeof(extra), "%s=%s", field->name, field->value);
-                iov[n++] = (struct iovec){ extra, strlen(extra) };
+        for (size_t i = 0; fields && i < LOG_FIELDS_MAX && fields[i].name; i++) {
+                if (!fields[i].value)
+                        continue;
+                (void) snprintf(extra[i], sizeof(extra[i]), "%s=%s", fields[i].name, fields[i].value);
+                iov[n++] = (struct iovec){ extra[i], strlen(extra[i]) };
         }
         (void) sd_journal_sendv(iov, n);
 }
@@ -96,7 +98,7 @@ static void log_stderr(int level, const char *tag, size_t tag_size, const char *
                        names[level & 7], message);
 }
 
-void log_full(int level, const char *file, int error, const LogField *field, const char *format, ...)
+void log_full(int level, const char *file, int error, const LogField *fields, const char *format, ...)
 {
         char line[LINE_MAX_SIZE] = "MESSAGE=";
         char *message = line + strlen("MESSAGE=");
@@ -112,7 +114,7 @@ void log_full(int level, const char *file, int error, const LogField *field, con
         va_end(ap);
         (void) str_make_printable(message);
         if (log_state.journal)
-                log_journal(level, file, tag_size, field, line);
+                log_journal(level, file, tag_size, fields, line);
         else
                 log_stderr(level, file, tag_size, message);
         errno = saved;

@@ -22,14 +22,16 @@ void log_open(int verbosity);
 /* The verbosity in force. */
 int log_verbosity(void);
 
-/* One journal field, EATR_NAMESPACE and the like, beside the message. */
+/* A journal field beside the message: MESSAGE_ID, EATR_NAMESPACE and the like. */
 typedef struct LogField {
         const char *name;
-        const char *value;
+        const char *value; /* NULL: the field is left out */
 } LogField;
+#define LOG_FIELDS_MAX 4U
 
-/* Sends one message. level is one of syslog(3)'s; error is 0 or a (negative) errno, which %m stands for. */
-void log_full(int level, const char *file, int error, const LogField *field, const char *format, ...)
+/* Sends one message. level is one of syslog(3)'s; error is 0 or a (negative) errno, which %m stands for.
+ * fields is NULL, or up to LOG_FIELDS_MAX of them and one whose name is NULL. */
+void log_full(int level, const char *file, int error, const LogField *fields, const char *format, ...)
         _printf_(5, 6);
 
 #define log_error(...) log_full(LOG_ERR, __FILE__, 0, NULL, __VA_ARGS__)
@@ -37,6 +39,16 @@ void log_full(int level, const char *file, int error, const LogField *field, con
 #define log_notice(...) log_full(LOG_NOTICE, __FILE__, 0, NULL, __VA_ARGS__)
 #define log_info(...) log_full(LOG_INFO, __FILE__, 0, NULL, __VA_ARGS__)
 #define log_debug(...) log_full(LOG_DEBUG, __FILE__, 0, NULL, __VA_ARGS__)
+
+/* As log_full() for what has an identifier of message.h. */
+#define log_event(level, id, ...) log_event_errno(level, id, 0, __VA_ARGS__)
+#define log_event_errno(level, id, error, ...)                                                          \
+        ({                                                                                              \
+                int _error = (error);                                                                   \
+                log_full(level, __FILE__, _error, (const LogField[]){ { "MESSAGE_ID", id }, { NULL } }, \
+                         __VA_ARGS__);                                                                  \
+                _error;                                                                                 \
+        })
 
 /* As above with an error number, which they return: return log_error_errno(r, "Cannot open %s: %m", p); */
 #define log_full_errno(level, error, ...)                             \

@@ -1,308 +1,197 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "conf.h"
-#include "eatr.h"
-#include "file.h"
 #include "http.h"
-#include "httpd.h"
 #include "json.h"
-#include "kube-config.h"
 #include "log.h"
+#include "message.h"
 #include "metrics.h"
+#include "setup.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sysexits.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 
-#define EXIT_USAGE 2
+/* What the program has in hand while it runs. */
+typedef struct Daemon {
+        const Options *options;
+        Setup *setup;
+        TokenStore store;
+        int socket;     /* to listen on, from the service manager; -1: none */
+        bool activated; /* there was one: its address is not the configuration's affair */
+        sd_event *event;
+        Eatr *eatr;
+        Httpd *httpd;
+} Daemon;
 
-/* The system's has 0.2 MB. */
-#define CA_BUNDLE_MAX (4U * 1024 * 1024)
+/* --- descriptors that the service manager passes ----------------------------------------------------- */
 
-#define DEFAULT_CONFIG SYSCONFDIR "/eatr/eatr.conf"
-
-#define OVERRIDES 5U
-
-typedef struct Arguments {
-        EatrMode mode;
-        const char *config, *kubeconfig;
-        const char *values[OVERRIDES]; /* for the keys in overrides[]; NULL: not given */
-        bool dry_run, json, check_config, is_configured;
-} Arguments;
-
-/* Options that stand in for a key of the configuration. */
-static const struct {
-        const char *option, *section, *key;
-} overrides[OVERRIDES] = {
-        { "context", "kubernetes", "context" },
-        { "auth-token-renewal-interval", "renewal", "auth_token_renewal_interval" },
-        { "informers-resync-interval", "renewal", "informers_resync_interval" },
-        { "logging-verbosity-level", "log", "verbosity" },
-        { "metrics-address", "metrics", "listen" },
-};
-
-enum {
-        OPTION_CONFIG = 0x100,
-        OPTION_KUBECONFIG,
-        OPTION_DRY_RUN,
-        OPTION_OUTPUT,
-        OPTION_CHECK_CONFIG,
-        OPTION_IS_CONFIGURED,
-        OPTION_HELP,
-        OPTION_VERSION,
-        OPTION_OVERRIDE, /* and those after it: overrides[] */
-};
-
-static const struct option options[] = {
-        { "config", required_argument, NULL, OPTION_CONFIG },
-        { "kubeconfig", required_argument, NULL, OPTION_KUBECONFIG },
-        { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
-        { "output", required_argument, NULL, OPTION_OUTPUT },
-        { "check-config", no_argument, NULL, OPTION_CHECK_CONFIG },
-        { "is-configured", no_argument, NULL, OPTION_IS_CONFIGURED },
-        { "help", no_argument, NULL, OPTION_HELP },
-        { "version", no_argument, NULL, OPTION_VERSION },
-        { "context", required_argument, NULL, OPTION_OVERRIDE + 0 },
-        { "auth-token-renewal-interval", required_argument, NULL, OPTION_OVERRIDE + 1 },
-        { "informers-resync-interval", required_argument, NULL, OPTION_OVERRIDE + 2 },
-        { "logging-verbosity-level", required_argument, NULL, OPTION_OVERRIDE + 3 },
-        { "metrics-address", required_argument, NULL, OPTION_OVERRIDE + 4 },
-        { NULL, 0, NULL, 0 },
-};
-
-static int help(void)
+/* Returns whether it is of use, and then whose fd is. */
+static bool take_socket(Daemon *d, int fd)
 {
-        (void) puts("eatr [OPTION]... [COMMAND]\n"
-                    "\n"
-                    "Keeps an ECR pull Secret fresh in every namespace of a Kubernetes cluster.\n"
-                    "\n"
-                    "Commands:\n"
-                    "  run     watch and renew until stopped (the default)\n"
-                    "  once    one full pass, then exit; 0 only if every wanted namespace has a\n"
-                    "          fresh Secret\n"
-                    "\n"
-                    "Options (one dash works, too):\n"
-                    "  --config FILE                    configuration (" DEFAULT_CONFIG ")\n"
-                    "  --kubeconfig FILE                how to reach the cluster\n"
-                    "  --context NAME                   context of the kubeconfig\n"
-                    "  --auth-token-renewal-interval D  time between new tokens (half of a token's life)\n"
-                    "  --informers-resync-interval D    time between checks of every namespace (5m)\n"
-                    "  --logging-verbosity-level N      0-3 info, 4-5 debug, 6 and up each HTTP exchange\n"
-                    "  --metrics-address ADDR:PORT      where /metrics is served (127.0.0.1:5000), or off\n"
-                    "  --dry-run                        say what would be written, and write nothing\n"
-                    "  --output text|json               form of the summary of once (text)\n"
-                    "  --check-config                   say what is wrong with the configuration and exit\n"
-                    "  --is-configured                  exit with 1 if nobody has begun to configure eatr\n"
-                    "  --help, --version\n"
-                    "\n"
-                    "Durations are written like 20s, 5min or 1h30m. See eatr(8) and eatr.conf(5).");
-        return EXIT_SUCCESS;
-}
-
-static int version(void)
-{
-        (void) puts("eatr " PACKAGE_VERSION);
-        return EXIT_SUCCESS;
-}
-
-static int usage(const char *what)
-{
-        (void) fprintf(stderr, "eatr: %s; see eatr --help\n", what);
-        return EXIT_USAGE;
-}
-
-static bool parse_output(const char *s, bool *ret_json)
-{
-        *ret_json = streq(s, "json");
-        return *ret_json || streq(s, "text");
-}
-
-static bool parse_command(char **argv, int n, EatrMode *ret)
-{
-        if (n == 0)
-                return true;
-        if (n > 1)
+        if (d->socket >= 0 || sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0)
                 return false;
-        if (streq(argv[0], "once"))
-                *ret = EATR_ONCE;
-        else if (!streq(argv[0], "run"))
-                return false;
+        d->socket = fd;
+        d->activated = true;
         return true;
 }
 
-/* Returns -1 to go on, or an exit status. */
-static int parse_arguments(int argc, char **argv, Arguments *a)
+static void take_token(Daemon *d, const char *name, int fd)
 {
-        int option;
-
-        while ((option = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
-                switch (option) {
-                case OPTION_CONFIG:
-                        a->config = optarg;
-                        break;
-                case OPTION_KUBECONFIG:
-                        a->kubeconfig = optarg;
-                        break;
-                case OPTION_DRY_RUN:
-                        a->dry_run = true;
-                        break;
-                case OPTION_OUTPUT:
-                        if (!parse_output(optarg, &a->json))
-                                return usage("--output is text or json");
-                        break;
-                case OPTION_CHECK_CONFIG:
-                        a->check_config = true;
-                        break;
-                case OPTION_IS_CONFIGURED:
-                        a->is_configured = true;
-                        break;
-                case OPTION_HELP:
-                        return help();
-                case OPTION_VERSION:
-                        return version();
-                case '?':
-                        return usage("the command line cannot be understood");
-                default:
-                        a->values[option - OPTION_OVERRIDE] = optarg;
-                }
-        }
-        if (!parse_command(argv + optind, argc - optind, &a->mode))
-                return usage("the commands are run and once");
-        return -1;
-}
-
-/* --- configuration --------------------------------------------------------------------------------- */
-
-/* The file of that name among the credentials that systemd provides, or NULL. */
-static char *credential_path(const char *name)
-{
-        const char *directory = getenv("CREDENTIALS_DIRECTORY");
-        _cleanup_free_ char *path = NULL;
-
-        if (str_empty(directory))
-                return NULL;
-        path = str_printf("%s/%s", directory, name);
-        return path && access(path, F_OK) >= 0 ? TAKE_PTR(path) : NULL;
-}
-
-/* What a start that failed so is to end with: only what a person has to mend is worth no other try. */
-static int tell_conf_error(int r, const char *text, int status)
-{
-        log_error("%s", *text ? text : strerror(-r));
-        return r == -ENOMEM ? EXIT_FAILURE : status;
-}
-
-static int set_overrides(const Arguments *a, Conf *c, ConfError *error)
-{
-        for (size_t i = 0; i < OVERRIDES; i++) {
-                _cleanup_free_ char *option = NULL;
-                int r;
-
-                if (!a->values[i])
-                        continue;
-                option = str_printf("--%s", overrides[i].option);
-                if (!option)
-                        return -ENOMEM;
-                r = conf_set(c, overrides[i].section, overrides[i].key, a->values[i], option, error);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* libcurl reads it for each connection, and says little about what is wrong with it. */
-static int check_ca_bundle(const char *path, ConfError *error)
-{
-        _cleanup_buf_ Buf b = BUF_INIT(CA_BUNDLE_MAX);
         int r;
 
-        if (!path)
-                return 0;
-        r = file_read(path, &b);
+        r = token_store_take(&d->store, name, fd);
         if (r < 0)
-                return conf_error_set(error, r, "[aws] ca_bundle: %s: %s", path, file_strerror(r));
-        if (!strstr(buf_str(&b), "-----BEGIN CERTIFICATE-----"))
-                return conf_error_set(error, -EINVAL,
-                                      "[aws] ca_bundle: %s: there is no PEM certificate in it", path);
-        return 0;
+                log_warning_errno(r, "The token that systemd has kept cannot be used: %m");
 }
 
-/* Reads the files; the caller frees *ret_path, which is the first of them. */
-static int read_conf(const Arguments *a, Conf **ret, char **ret_path, ConfError *error)
+static void take_descriptors(Daemon *d)
 {
-        _cleanup_(conf_freep) Conf *c = NULL;
-        _cleanup_free_ char *path = NULL;
+        char **names = NULL;
+        int n;
+
+        n = sd_listen_fds_with_names(true, &names);
+        for (int i = 0; i < n; i++) {
+                int fd = SD_LISTEN_FDS_START + i;
+
+                if (startswith(names[i], TOKEN_STORE_NAME))
+                        take_token(d, names[i], fd);
+                else if (take_socket(d, fd))
+                        fd = -1;
+                else
+                        log_warning("systemd passes the descriptor \"%s\", which is neither a stored token "
+                                    "nor a socket to listen on; not using it",
+                                    names[i]);
+                (void) close_fd(fd);
+        }
+        for (int i = 0; i < n; i++)
+                free(names[i]);
+        free(names);
+}
+
+/* --- metrics ----------------------------------------------------------------------------------------- */
+
+static int serve(Daemon *d, int socket)
+{
         int r;
 
-        path = a->config ? strdup(a->config) : credential_path("eatr.conf");
-        if (!path)
-                path = strdup(DEFAULT_CONFIG);
-        if (!path)
-                return -ENOMEM;
-        r = conf_new(&c);
-        if (r >= 0)
-                r = conf_load(c, path, error);
+        r = httpd_new(d->event, socket, metrics_routes, d->eatr, &d->httpd);
+        return r < 0 ? log_error_errno(r, "Cannot serve metrics: %m") : 0;
+}
+
+static int listen_and_serve(Daemon *d, const ConfMetrics *conf)
+{
+        int fd;
+
+        if (!conf->address)
+                return 0;
+        fd = httpd_listen(conf->address, conf->port);
+        if (fd < 0)
+                return log_event_errno(LOG_ERR, MESSAGE_METRICS_UNAVAILABLE, fd,
+                                       "Cannot serve metrics on %s port %u: %m; [metrics] listen or "
+                                       "--metrics-address choose another",
+                                       conf->address, conf->port);
+        return serve(d, fd);
+}
+
+static int start_httpd(Daemon *d)
+{
+        return d->activated ? serve(d, TAKE_FD(d->socket)) : listen_and_serve(d, &d->setup->conf->metrics);
+}
+
+/* One address may exclude the other, so there is a moment without. If it fails the old one is back. */
+static int move_httpd(Daemon *d, const ConfMetrics *from, const ConfMetrics *to)
+{
+        int r;
+
+        if (d->activated || (streq_ptr(from->address, to->address) && from->port == to->port))
+                return 0;
+        d->httpd = httpd_free(d->httpd);
+        r = listen_and_serve(d, to);
+        if (r < 0)
+                (void) listen_and_serve(d, from);
+        return r;
+}
+
+/* --- reloading --------------------------------------------------------------------------------------- */
+
+static EatrConfig make_config(Daemon *d, const Setup *setup)
+{
+        bool once = d->options->command == OPTIONS_ONCE;
+
+        return (EatrConfig){
+                .conf = setup->conf,
+                .kube = setup->kube,
+                .mode = once ? EATR_ONCE : EATR_RUN,
+                .dry_run = d->options->dry_run,
+                .store = once ? NULL : &d->store,
+        };
+}
+
+/* Puts the new setup in force, or leaves everything as it was. A kubeconfig that is as before stays, as it
+ * is in use. */
+static int change_setup(Daemon *d, Setup *new)
+{
+        bool same = kube_config_equal(new->kube, d->setup->kube);
+        const ConfMetrics *from = &d->setup->conf->metrics, *to = &new->conf->metrics;
+        EatrConfig config = make_config(d, new);
+        int r;
+
+        if (same)
+                config.kube = d->setup->kube;
+        r = move_httpd(d, from, to);
         if (r < 0)
                 return r;
-        *ret = TAKE_PTR(c);
-        *ret_path = TAKE_PTR(path);
+        r = eatr_reload(d->eatr, &config);
+        if (r < 0) {
+                (void) move_httpd(d, to, from);
+                return r;
+        }
+        if (same) {
+                (void) kube_config_free(new->kube);
+                new->kube = TAKE_PTR(d->setup->kube);
+        }
+        (void) setup_free(d->setup);
+        d->setup = new;
         return 0;
 }
 
-/* Returns 0 or an exit status, with the reason told. */
-static int load_conf(const Arguments *a, Conf **ret)
+static void reload(Daemon *d)
 {
-        _cleanup_(conf_freep) Conf *c = NULL;
-        _cleanup_free_ char *path = NULL;
-        ConfError error = { "" };
+        _cleanup_(setup_freep) Setup *new = NULL;
+        SetupError error = { "" };
         int r;
 
-        r = read_conf(a, &c, &path, &error);
-        if (r < 0)
-                return tell_conf_error(r, error.text, EX_CONFIG);
-        r = set_overrides(a, c, &error);
-        if (r < 0)
-                return tell_conf_error(r, error.text, EXIT_USAGE);
-        r = conf_check(c, &error);
-        if (r >= 0)
-                r = check_ca_bundle(c->aws.ca_bundle, &error);
-        if (r < 0)
-                return tell_conf_error(r, error.text, EX_CONFIG);
-        *ret = TAKE_PTR(c);
+        r = setup_load(d->options, &new, &error);
+        if (r >= 0) {
+                r = change_setup(d, new);
+                if (r < 0)
+                        (void) snprintf(error.text, sizeof(error.text), "%s", strerror(-r));
+        }
+        if (r < 0) {
+                log_event(LOG_ERR, MESSAGE_RELOAD_REFUSED,
+                          "Not reloaded, the old configuration stays in force: %s", error.text);
+                return;
+        }
+        new = NULL; /* the daemon's now */
+        log_open(d->setup->conf->verbosity);
+        log_event(LOG_INFO, MESSAGE_RELOADED, "Reloaded: context %s at %s, region %s",
+                  d->setup->kube->context, d->setup->kube->server, d->setup->conf->aws.region);
+}
+
+static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+{
+        Daemon *d = userdata;
+
+        eatr_begin_reload(d->eatr);
+        reload(d);
+        eatr_end_reload(d->eatr);
         return 0;
 }
 
-/* systemd sets $HOME only for units with User=. */
-static const char *home(void)
-{
-        const char *path = getenv("HOME");
-        const struct passwd *user;
-
-        if (path)
-                return path;
-        user = getpwuid(geteuid());
-        return user ? user->pw_dir : NULL;
-}
-
-/* As load_conf(). */
-static int load_kube_config(const Arguments *a, const Conf *conf, KubeConfig **ret)
-{
-        _cleanup_free_ char *credential = credential_path("kubeconfig");
-        KubeConfigError error = { "" };
-        const char *path = a->kubeconfig ? a->kubeconfig
-                           : credential  ? credential
-                                         : conf->kubernetes.kubeconfig;
-        int r;
-
-        r = kube_config_load(path, getenv("KUBECONFIG"), home(), conf->kubernetes.context, ret, &error);
-        return r < 0 ? tell_conf_error(r, error.text, EX_CONFIG) : 0;
-}
-
-/* --- running --------------------------------------------------------------------------------------- */
+/* --- running ----------------------------------------------------------------------------------------- */
 
 static void print_summary(const Eatr *e, bool json)
 {
@@ -330,58 +219,41 @@ static void print_summary(const Eatr *e, bool json)
                 (void) puts(text);
 }
 
-/* Not the end, as it would be by default: somebody means a reload. */
-static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
+static int run_loop(Daemon *d)
 {
-        log_warning(
-                "SIGHUP: the configuration is read at the start only; restart eatr to have a change take "
-                "effect");
-        return 0;
-}
-
-static int start_httpd(sd_event *event, const ConfMetrics *conf, Eatr *e, Httpd **ret)
-{
+        const EatrConfig config = make_config(d, d->setup);
         int r;
 
-        if (!conf->address)
-                return 0;
-        r = httpd_new(event, conf->address, conf->port, metrics_routes, e, ret);
-        if (r < 0)
-                return log_error_errno(r,
-                                       "Cannot serve metrics on %s port %u: %m; [metrics] listen or "
-                                       "--metrics-address choose another",
-                                       conf->address, conf->port);
-        return 0;
-}
-
-static int run_loop(const Arguments *a, const Conf *conf, const KubeConfig *kube)
-{
-        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
-        _cleanup_(eatr_freep) Eatr *eatr = NULL;
-        _cleanup_(httpd_freep) Httpd *httpd = NULL;
-        const EatrConfig config = { .conf = conf, .kube = kube, .mode = a->mode, .dry_run = a->dry_run };
-        int r;
-
-        r = sd_event_new(&event);
+        r = sd_event_new(&d->event);
         if (r < 0)
                 return log_error_errno(r, "Cannot make an event loop: %m");
-        r = sd_event_add_signal(event, NULL, SIGHUP, on_hangup, NULL);
-        if (r < 0)
-                return log_error_errno(r, "Cannot listen for SIGHUP: %m");
-        r = eatr_new(event, &config, &eatr);
+        r = eatr_new(d->event, &config, &d->eatr);
         if (r < 0)
                 return log_error_errno(r, "Cannot start: %m");
-        if (a->mode == EATR_RUN) {
-                r = start_httpd(event, &conf->metrics, eatr, &httpd);
+        r = sd_event_add_signal(d->event, NULL, SIGHUP, on_hangup, d);
+        if (r < 0)
+                return log_error_errno(r, "Cannot listen for SIGHUP: %m");
+        if (config.mode == EATR_RUN) {
+                r = start_httpd(d);
                 if (r < 0)
                         return r;
         }
-        r = sd_event_loop(event);
+        r = sd_event_loop(d->event);
         if (r < 0)
                 return log_error_errno(r, "The event loop failed: %m");
-        if (a->mode == EATR_ONCE)
-                print_summary(eatr, a->json);
+        if (config.mode == EATR_ONCE)
+                print_summary(d->eatr, d->options->json);
         return r;
+}
+
+static void daemon_done(Daemon *d)
+{
+        (void) httpd_free(d->httpd);
+        (void) eatr_free(d->eatr);
+        (void) sd_event_unref(d->event);
+        (void) close_fd(d->socket);
+        token_store_done(&d->store);
+        (void) setup_free(d->setup);
 }
 
 /* SIGTERM, SIGINT and SIGHUP are the loop's; writing to a peer that has gone is an error like any other. */
@@ -397,39 +269,42 @@ static void set_up_signals(void)
         (void) signal(SIGPIPE, SIG_IGN);
 }
 
-/* For the unit's ExecCondition=, so that an installation is quiet until it is configured. What cannot be read
- * is not that: the start will say why. */
-static int tell_configured(const Arguments *a)
+/* For the unit's ExecCondition=, so that an installation is quiet until it is configured. */
+static int tell_begun(const Options *o)
 {
-        _cleanup_(conf_freep) Conf *c = NULL;
-        _cleanup_free_ char *path = NULL;
-        ConfError error = { "" };
-
-        if (read_conf(a, &c, &path, &error) < 0 || !conf_is_pristine(c))
+        if (setup_is_begun(o))
                 return EXIT_SUCCESS;
-        log_notice("Not configured yet, nothing is done: put region, keys and kubeconfig into %s", path);
+        log_event(LOG_NOTICE, MESSAGE_NOT_CONFIGURED,
+                  "Not configured yet, nothing is done: put a region and keys into %s",
+                  o->config ? o->config : OPTIONS_DEFAULT_CONFIG);
         return EXIT_FAILURE;
 }
 
-static int run(const Arguments *a)
+static int fail_setup(const SetupError *error)
 {
-        _cleanup_(conf_freep) Conf *conf = NULL;
-        _cleanup_(kube_config_freep) KubeConfig *kube = NULL;
+        log_event(LOG_ERR, MESSAGE_CONFIGURATION_BAD, "%s", error->text);
+        (void) sd_notifyf(false, "STATUS=%s", error->text);
+        return error->status;
+}
+
+static int run(const Options *o)
+{
+        _cleanup_(daemon_done) Daemon d = { .options = o, .socket = -1 };
+        SetupError error = { "" };
         int r;
 
         log_open(0);
-        if (a->is_configured)
-                return tell_configured(a);
-        r = load_conf(a, &conf);
-        if (!conf)
-                return r;
-        log_open(conf->verbosity);
-        r = load_kube_config(a, conf, &kube);
-        if (!kube || a->check_config)
-                return r;
-        log_info("eatr " PACKAGE_VERSION ", context %s at %s, region %s", kube->context, kube->server,
-                 conf->aws.region);
-        r = run_loop(a, conf, kube);
+        if (o->is_configured)
+                return tell_begun(o);
+        if (setup_load(o, &d.setup, &error) < 0)
+                return fail_setup(&error);
+        if (o->check_config)
+                return EXIT_SUCCESS;
+        log_open(d.setup->conf->verbosity);
+        log_event(LOG_INFO, MESSAGE_STARTED, "eatr " PACKAGE_VERSION ", context %s at %s, region %s",
+                  d.setup->kube->context, d.setup->kube->server, d.setup->conf->aws.region);
+        take_descriptors(&d);
+        r = run_loop(&d);
         return r < 0 ? EXIT_FAILURE : r;
 }
 
@@ -444,17 +319,17 @@ static int finish(int status)
 
 int main(int argc, char **argv)
 {
-        Arguments a = { .mode = EATR_RUN };
+        Options options = { .command = OPTIONS_RUN };
         int r;
 
-        r = parse_arguments(argc, argv, &a);
+        r = options_parse(argc, argv, &options);
         if (r >= 0)
                 return finish(r);
         json_setup();
         set_up_signals();
         if (http_setup() < 0)
                 return EXIT_FAILURE;
-        r = run(&a);
+        r = run(&options);
         http_shutdown();
         return finish(r);
 }

@@ -6,9 +6,14 @@
 /* The bulk lane may be ahead of its rate by this, so that timers need not be exact. */
 #define BURST (100 * USEC_PER_MSEC)
 
+unsigned pace_in_flight(const Pace *p)
+{
+        return p->in_flight[PACE_NOW] + p->in_flight[PACE_BULK];
+}
+
 bool pace_may_begin(const Pace *p, PaceLane lane, usec_t now, usec_t *ret_until)
 {
-        unsigned all = p->in_flight[PACE_NOW] + p->in_flight[PACE_BULK];
+        unsigned all = pace_in_flight(p);
         unsigned most = p->probing ? 1 : p->max_in_flight;
         unsigned room = MAX(p->max_in_flight / 4, 1U);
         unsigned bulk_max = MAX(p->max_in_flight, room + 1) - room;

@@ -24,6 +24,9 @@ typedef struct Pace {
  * end of one in flight has to come first. */
 bool pace_may_begin(const Pace *p, PaceLane lane, usec_t now, usec_t *ret_until);
 
+/* How many have begun and not ended. */
+unsigned pace_in_flight(const Pace *p);
+
 /* To be told of each write's begin and end. */
 void pace_begin(Pace *p, PaceLane lane, usec_t now);
 void pace_end(Pace *p, PaceLane lane);

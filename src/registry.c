@@ -2,7 +2,9 @@
 #include "config.h"
 
 #include "backoff.h"
+#include "hash.h"
 #include "log.h"
+#include "message.h"
 #include "registry.h"
 
 #include <errno.h>
@@ -38,9 +40,11 @@ struct Registry {
         usec_t next_call;
         unsigned tries;    /* in this round */
         unsigned failures; /* rounds in a row */
-        int64_t skew;      /* AWS's clock minus ours, in microseconds; 0 while it is small */
+        int64_t skew;      /* see RegistryPast */
         bool skew_retried;
         Token *token;
+        TokenOrigin origin; /* of what conf says */
+        bool proven;        /* the last call with these keys worked */
         char error[AWS_ERROR_MAX];
         RegistryStats stats;
 };
@@ -94,9 +98,10 @@ static bool learn_skew(Registry *r, usec_t date)
         if (r->skew == 0)
                 log_info("This host's clock agrees with AWS's again");
         else
-                log_warning("This host's clock is %s %s AWS's, signing with AWS's time; is time "
-                            "synchronisation running?",
-                            clock_format_duration(text, off), measured > 0 ? "behind" : "ahead of");
+                log_event(LOG_WARNING, MESSAGE_CLOCK_SKEWED,
+                          "This host's clock is %s %s AWS's, signing with AWS's time; is time "
+                          "synchronisation running?",
+                          clock_format_duration(text, off), measured > 0 ? "behind" : "ahead of");
         return true;
 }
 
@@ -123,13 +128,14 @@ static void succeed(Registry *r, Token *token)
         r->token = token;
         r->tries = r->failures = 0;
         r->skew_retried = false;
+        r->proven = true;
         r->error[0] = '\0';
         r->stats.last_success = clock_now();
         delay = renewal_delay(r);
         call_in(r, delay);
-        log_info("New token for %s, good for %s, until %s; the next one in %s", token->host,
-                 clock_format_duration(life, token->expires - token->issued),
-                 clock_format_rfc3339(until, token->expires), clock_format_duration(next, delay));
+        log_event(LOG_INFO, MESSAGE_TOKEN_NEW, "New token for %s, good for %s, until %s; the next one in %s",
+                  token->host, clock_format_duration(life, token->expires - token->issued),
+                  clock_format_rfc3339(until, token->expires), clock_format_duration(next, delay));
         r->changed(r, r->userdata);
 }
 
@@ -148,12 +154,14 @@ static void log_failure(const Registry *r, AwsOutcome outcome, usec_t delay)
                 advice = "; the credentials have expired and need to be replaced, then restart eatr";
         (void) clock_format_duration(next, delay);
         if (registry_token_left(r) > 0)
-                log_warning("No new token from %s: %s%s. Trying again in %s; the current token is good for "
-                            "another %s",
-                            r->url, r->error, advice, next,
-                            clock_format_duration(left, registry_token_left(r)));
+                log_event(LOG_WARNING, MESSAGE_TOKEN_KEPT,
+                          "No new token from %s: %s%s. Trying again in %s; the current token is good for "
+                          "another %s",
+                          r->url, r->error, advice, next,
+                          clock_format_duration(left, registry_token_left(r)));
         else
-                log_error("No token from %s: %s%s. Trying again in %s; Secrets stay as they are", r->url,
+                log_event(LOG_ERR, MESSAGE_TOKEN_LACKING,
+                          "No token from %s: %s%s. Trying again in %s; Secrets stay as they are", r->url,
                           r->error, advice, next);
 }
 
@@ -172,6 +180,7 @@ static void fail(Registry *r, AwsOutcome outcome)
         r->tries = 0;
         r->skew_retried = false;
         r->failures++;
+        r->proven = false;
         delay = backoff_delay(policy, r->failures, backoff_random());
         call_in(r, delay);
         log_failure(r, outcome, delay);
@@ -229,6 +238,61 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
+/* --- what was before -------------------------------------------------------------------------------- */
+
+/* An id for these strings, of which some may be NULL. */
+static int make_id(const char *const *strings, size_t n, char ret[static TOKEN_ID_MAX])
+{
+        _cleanup_buf_ Buf b = BUF_INIT_SECRET(64U * 1024);
+        char hex[HASH_SHA256_HEX_MAX];
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                const char *s = strings[i] ? strings[i] : "";
+
+                r = buf_append(&b, s, strlen(s) + 1);
+        }
+        if (r >= 0)
+                r = hash_sha256_hex(buf_str(&b), b.size, hex);
+        if (r >= 0)
+                (void) snprintf(ret, TOKEN_ID_MAX, "%.*s", (int) TOKEN_ID_MAX - 1, hex);
+        return r;
+}
+
+static int make_origin(Registry *r)
+{
+        const char *const endpoint[] = { r->url, r->conf->region };
+        const char *const keys[] = { r->conf->access_key_id, r->conf->secret_access_key,
+                                     r->conf->session_token };
+        int error;
+
+        error = make_id(endpoint, ELEMENTSOF(endpoint), r->origin.endpoint);
+        return error < 0 ? error : make_id(keys, ELEMENTSOF(keys), r->origin.keys);
+}
+
+/* Returns how long the first call has time. */
+static usec_t take_up(Registry *r, const RegistryPast *past)
+{
+        char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX];
+        usec_t delay = 0;
+
+        r->stats = past->stats;
+        if (!streq(past->origin.endpoint, r->origin.endpoint))
+                return 0;
+        r->skew = past->skew;
+        r->token = token_ref(past->token);
+        if (registry_token_left(r) == 0) {
+                r->token = token_unref(r->token);
+                return 0;
+        }
+        r->proven = streq(past->origin.keys, r->origin.keys);
+        if (r->proven)
+                delay = usec_sub(usec_add(r->token->received_boottime, renewal_delay(r)), clock_boottime());
+        log_info("Keeping the token for %s, good for another %s; the next one in %s", r->token->host,
+                 clock_format_duration(left, registry_token_left(r)), clock_format_duration(next, delay));
+        return delay;
+}
+
 /* --- the whole ------------------------------------------------------------------------------------- */
 
 static int make_url(Registry *r)
@@ -239,8 +303,8 @@ static int make_url(Registry *r)
                                 &r->url);
 }
 
-int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, registry_changed_t changed,
-                 void *userdata, Registry **ret)
+int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, const RegistryPast *past,
+                 registry_changed_t changed, void *userdata, Registry **ret)
 {
         _cleanup_(registry_freep) Registry *r = NULL;
         HttpPeer peer = { .ca_file = conf->ca_bundle };
@@ -254,6 +318,8 @@ int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, registry
         r->changed = changed;
         r->userdata = userdata;
         error = make_url(r);
+        if (error >= 0)
+                error = make_origin(r);
         if (error < 0)
                 return error;
         peer.no_proxy =
@@ -264,9 +330,21 @@ int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, registry
         error = sd_event_add_time_relative(event, &r->timer, CLOCK_BOOTTIME, 0, 1, on_timer, r);
         if (error < 0)
                 return error;
-        r->next_call = clock_boottime();
+        call_in(r, past ? take_up(r, past) : 0);
         *ret = TAKE_PTR(r);
         return 0;
+}
+
+void registry_past(const Registry *r, RegistryPast *ret)
+{
+        *ret = (RegistryPast){
+                .token = r->token,
+                .origin = r->origin,
+                .stats = r->stats,
+                .skew = r->skew,
+        };
+        if (!r->proven)
+                ret->origin.keys[0] = '\0';
 }
 
 Token *registry_token(const Registry *r)

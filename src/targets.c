@@ -99,16 +99,16 @@ Node *targets_head(const Targets *t, NodePlace place)
         return TAILQ_FIRST(&t->queues[place]);
 }
 
-void targets_log(const Node *n, int level, const char *file, const char *format, ...)
+void targets_log(const Node *n, int level, const char *id, const char *file, const char *format, ...)
 {
-        const LogField field = { "EATR_NAMESPACE", n->name };
+        const LogField fields[] = { { "MESSAGE_ID", id }, { "EATR_NAMESPACE", n->name }, { NULL } };
         char text[1024];
         va_list ap;
 
         va_start(ap, format);
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        log_full(level, file, 0, &field, "namespace %s: %s", n->name, text);
+        log_full(level, file, 0, fields, "namespace %s: %s", n->name, text);
 }
 
 Targets *targets_free(Targets *t)

@@ -22,7 +22,8 @@ typedef enum NodePlace {
 typedef struct Node {
         char *name;
         Target target;
-        bool exists;     /* the namespace does; its Secret may be seen before it */
+        bool exists;              /* the namespace does; its Secret may be seen before it */
+        MatchNamespace namespace; /* as last seen; what the rules judge */
         usec_t appeared; /* CLOCK_BOOTTIME when a watch showed the namespace; 0: it was there at the start */
         unsigned seen_namespace, seen_secret; /* the last lists that showed them */
         bool answered; /* a write was answered since the last list of Secrets began, which may not know of it
@@ -65,9 +66,12 @@ void targets_move(Targets *t, Node *n, NodePlace place);
 /* The first in a queue, or NULL. */
 Node *targets_head(const Targets *t, NodePlace place);
 
-/* Logs "namespace NAME: ..." with the field EATR_NAMESPACE; file is __FILE__. */
-void targets_log(const Node *n, int level, const char *file, const char *format, ...) _printf_(4, 5);
-#define node_log(n, level, ...) targets_log(n, level, __FILE__, __VA_ARGS__)
+/* Logs "namespace NAME: ..." with the field EATR_NAMESPACE; id is one of message.h's, or NULL; file is
+ * __FILE__. */
+void targets_log(const Node *n, int level, const char *id, const char *file, const char *format, ...)
+        _printf_(5, 6);
+#define node_log(n, level, ...) targets_log(n, level, NULL, __FILE__, __VA_ARGS__)
+#define node_event(n, level, id, ...) targets_log(n, level, id, __FILE__, __VA_ARGS__)
 
 Targets *targets_free(Targets *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Targets *, targets_free);

@@ -55,6 +55,15 @@ static inline void close_fdp(int *fd)
 }
 #define _cleanup_close_ _cleanup_(close_fdp)
 
+/* As TAKE_PTR() for a descriptor: leaves -1 behind. */
+#define TAKE_FD(fd)                \
+        ({                         \
+                int *_fd = &(fd);  \
+                int _value = *_fd; \
+                *_fd = -1;         \
+                _value;            \
+        })
+
 static inline bool streq(const char *a, const char *b)
 {
         return strcmp(a, b) == 0;

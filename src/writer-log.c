@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "log.h"
+#include "message.h"
 #include "writer-log.h"
 
 #define WARNINGS_MAX 20U
@@ -15,20 +16,20 @@ void writer_log_planned(const WriterLog *l, Node *n)
                 return;
         n->told = n->plan.reason;
         if (n->told == PLAN_FOREIGN)
-                node_log(n, LOG_WARNING,
-                         "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in "
-                         "[secret], to have one here",
-                         name, *manager ? ", it was written by " : "", manager);
+                node_event(n, LOG_WARNING, MESSAGE_SECRET_FOREIGN,
+                           "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in "
+                           "[secret], to have one here",
+                           name, *manager ? ", it was written by " : "", manager);
         else if (n->told == PLAN_REFUSED)
-                node_log(n, LOG_WARNING,
-                         "Secret %s has another type or is immutable, leaving it; delete it to have it "
-                         "written anew",
-                         name);
+                node_event(n, LOG_WARNING, MESSAGE_SECRET_REFUSED,
+                           "Secret %s has another type or is immutable, leaving it; delete it to have it "
+                           "written anew",
+                           name);
         else if (n->told == PLAN_FIGHTING)
-                node_log(n, LOG_WARNING,
-                         "something keeps changing or deleting Secret %s, writing it only once a minute "
-                         "from now on",
-                         name);
+                node_event(n, LOG_WARNING, MESSAGE_SECRET_FOUGHT_OVER,
+                           "something keeps changing or deleting Secret %s, writing it only once a minute "
+                           "from now on",
+                           name);
 }
 
 void writer_log_written(const WriterLog *l, Node *n, long code)
@@ -39,8 +40,8 @@ void writer_log_written(const WriterLog *l, Node *n, long code)
                 node_log(n, LOG_INFO, "writing Secret %s works again", name);
         n->warned = false;
         if (n->plan.reason == PLAN_HEAL)
-                node_log(n, LOG_INFO, "Secret %s had been %s, it is back", name,
-                         code == 201 ? "deleted" : "edited");
+                node_event(n, LOG_INFO, MESSAGE_SECRET_HEALED, "Secret %s had been %s, it is back", name,
+                           code == 201 ? "deleted" : "edited");
         else
                 node_log(n, n->appeared > 0 ? LOG_INFO : LOG_DEBUG, "%s Secret %s",
                          code == 201 ? "created" : "renewed", name);
@@ -82,7 +83,7 @@ void writer_log_failed(WriterLog *l, Node *n, HttpOutcome outcome, const KubeSta
         }
         warn = may_warn(l, now);
         n->warned |= warn;
-        node_log(n, warn ? LOG_WARNING : LOG_DEBUG, "cannot write Secret %s: %s%s; trying again in %s",
-                 l->secret_name, status->message, advice(status),
-                 clock_format_duration(text, n->target.retry_at - now));
+        node_event(n, warn ? LOG_WARNING : LOG_DEBUG, MESSAGE_SECRET_FAILED,
+                   "cannot write Secret %s: %s%s; trying again in %s", l->secret_name, status->message,
+                   advice(status), clock_format_duration(text, n->target.retry_at - now));
 }

@@ -3,6 +3,7 @@
 
 #include "backoff.h"
 #include "log.h"
+#include "message.h"
 #include "writer.h"
 #include "writer-log.h"
 
@@ -30,7 +31,7 @@ struct Writer {
         writer_changed_t changed;
         void *userdata;
 
-        bool started;
+        bool started, stopped;
         Token *token;
         Buf body; /* of every write with this token */
         Pace pace;
@@ -126,9 +127,10 @@ static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, 
         w->pace.probing = true;
         w->unanswered = status->code == 0;
         if (!streq(w->error, status->message))
-                log_warning("The API server takes no writes: %s; trying again in %s, Secrets keep what they "
-                            "have",
-                            status->message, clock_format_duration(text, delay));
+                log_event(LOG_WARNING, MESSAGE_WRITING_FAILED,
+                          "The API server takes no writes: %s; trying again in %s, Secrets keep what they "
+                          "have",
+                          status->message, clock_format_duration(text, delay));
         (void) snprintf(w->error, sizeof(w->error), "%s", status->message);
 }
 
@@ -274,6 +276,10 @@ static int on_plan(sd_event_source *s, void *userdata)
 
         if (!w->started)
                 return 0;
+        if (w->stopped) {
+                w->changed(w->userdata);
+                return 0;
+        }
         while ((n = targets_head(w->targets, NODE_DIRTY)))
                 plan(w, n, now);
         run_lane(w, NODE_NOW, now);
@@ -314,6 +320,16 @@ void writer_start(Writer *w)
         (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
 }
 
+void writer_stop(Writer *w)
+{
+        w->stopped = true;
+}
+
+unsigned writer_in_flight(const Writer *w)
+{
+        return pace_in_flight(&w->pace);
+}
+
 void writer_hurry(Writer *w)
 {
         if (!w->unanswered)
@@ -333,6 +349,13 @@ void writer_drop(Writer *w, Node *n)
 
 /* --- the whole ------------------------------------------------------------------------------------- */
 
+static void mark_all(Writer *w)
+{
+        TARGETS_FOREACH (n, next, w->targets)
+                if (n->exists)
+                        writer_mark_dirty(w, n);
+}
+
 int writer_set_token(Writer *w, Token *token)
 {
         _cleanup_buf_ Buf body = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
@@ -346,10 +369,27 @@ int writer_set_token(Writer *w, Token *token)
         body = BUF_INIT(0); /* the writer's now */
         token_unref(w->token);
         w->token = token_ref(token);
-        TARGETS_FOREACH (n, next, w->targets)
-                if (n->exists)
-                        writer_mark_dirty(w, n);
+        mark_all(w);
         return 0;
+}
+
+static void configure(Writer *w, const WriterConfig *config)
+{
+        w->config = *config;
+        w->log.secret_name = config->secret_name;
+        w->pace.max_in_flight = config->renewal->max_in_flight;
+        w->pace.max_per_second = config->renewal->max_writes_per_second;
+}
+
+void writer_reload(Writer *w, const WriterConfig *config)
+{
+        configure(w, config);
+        mark_all(w);
+}
+
+void writer_take_over(Writer *w, const Writer *old)
+{
+        w->stats = old->stats;
 }
 
 static int add_sources(Writer *w)
@@ -378,14 +418,11 @@ int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, Ku
         if (!w)
                 return -ENOMEM;
         w->event = sd_event_ref(event);
-        w->config = *config;
-        w->log.secret_name = config->secret_name;
+        configure(w, config);
         w->targets = targets;
         w->changed = changed;
         w->userdata = userdata;
         w->wake_at = USEC_INFINITY;
-        w->pace.max_in_flight = config->renewal->max_in_flight;
-        w->pace.max_per_second = config->renewal->max_writes_per_second;
         r = kube_client_new(event, config->kube, kube_stats, &w->client);
         if (r < 0)
                 return r;

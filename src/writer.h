@@ -35,8 +35,18 @@ typedef void (*writer_changed_t)(void *userdata);
 int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, KubeStats *kube_stats,
                writer_changed_t changed, void *userdata, Writer **ret);
 
+/* Takes another configuration, whose kube and secret_name have to be the same; every namespace is dirty. */
+void writer_reload(Writer *w, const WriterConfig *config);
+
+/* Counts on from what another one has counted. */
+void writer_take_over(Writer *w, const Writer *old);
+
 /* From now on the table is complete, and what is missing in it is missing in the cluster. */
 void writer_start(Writer *w);
+
+/* No write begins any more; changed is called as those that are under way end. */
+void writer_stop(Writer *w);
+unsigned writer_in_flight(const Writer *w);
 
 /* Makes this the current token and every namespace dirty. Returns 0, or a negative errno with the old one
  * in force. */

@@ -11,16 +11,19 @@
 #include <stdio.h>
 
 static char said[65536];           /* "3 text\n" for each message; the test empties it */
+static char said_id[40];           /* the MESSAGE_ID of the last one that was kept, "" if it had none */
 static int said_level = LOG_DEBUG; /* what is less important is not kept */
 
 static inline void _printf_(5, 6)
-        said_log(int level, const char *file, int error, const LogField *field, const char *format, ...)
+        said_log(int level, const char *file, int error, const LogField *fields, const char *format, ...)
 {
         size_t n = strlen(said);
         va_list ap;
 
         if (level > said_level)
                 return;
+        (void) snprintf(said_id, sizeof(said_id), "%s",
+                        fields && streq(fields->name, "MESSAGE_ID") && fields->value ? fields->value : "");
         n += (size_t) snprintf(said + n, sizeof(said) - n, "%d ", level);
         errno = -error;
         va_start(ap, format);

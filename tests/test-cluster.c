@@ -155,6 +155,26 @@ static void expect_summary(const Fixture *f, const char *expected)
 
 /* --- the first pass ------------------------------------------------------------------------------------ */
 
+/* clang-format off */
+#define FIRST_NAMESPACES                                                                    \
+        NAMESPACE("team-new") ","                                                           \
+        NAMESPACE("team-old") ","                                                           \
+        NAMESPACE("team-fresh") ","                                                         \
+        NAMESPACE("team-foreign") ","                                                       \
+        NAMESPACE("kube-system") ","                                                        \
+        NAMESPACE("elsewhere") ","                                                          \
+        SCRIPT_OBJECT("team-ignored", "5", ",\"annotations\":{\"eatr/ignore\":\"true\"}") ","   \
+        SCRIPT_OBJECT("team-not-ignored", "5", ",\"annotations\":{\"eatr/ignore\":\"false\"}") "," \
+        SCRIPT_OBJECT("team-ending", "5", ",\"deletionTimestamp\":\"2026-11-23T19:19:27Z\"")
+#define FIRST_SECRETS                                    \
+        SCRIPT_SECRET("team-old", "5", ID) ","           \
+        SCRIPT_SECRET("team-fresh", "5", NEXT_ID) ","    \
+        SCRIPT_FOREIGN("team-foreign", "5") ","          \
+        SCRIPT_FOREIGN("team-ignored", "5") ","          \
+        SCRIPT_EDITED("kube-system", "5", ID) ","        \
+        SCRIPT_SECRET("team-not-ignored", "5", NEXT_ID)
+/* clang-format on */
+
 static void test_the_first_pass(void **state)
 {
         Fixture *f = *state;
@@ -163,59 +183,14 @@ static void test_the_first_pass(void **state)
 
         expect_summary(f, "fresh 0 due 0 pending 0 failing 0 conflict 0 excluded 0");
         assert_false(cluster_settled(f->cluster, 0));
-        list_namespaces(
-                f,
-                NAMESPACE("team-new") "," NAMESPACE("team-old") "," NAMESPACE("team-fresh") "," NAMESPACE(
-                        "t"
-                        "e"
-                        "a"
-                        "m"
-                        "-"
-                        "f"
-                        "o"
-                        "r"
-                        "e"
-                        "i"
-                        "g"
-                        "n") "," NAMESPACE("kube-system") "," NAMESPACE("elsewhere") "," SCRIPT_OBJECT("team"
-                                                                                                       "-ign"
-                                                                                                       "ore"
-                                                                                                       "d",
-                                                                                                       "5",
-                                                                                                       ",\"a"
-                                                                                                       "nnot"
-                                                                                                       "atio"
-                                                                                                       "ns\""
-                                                                                                       ":{"
-                                                                                                       "\"ea"
-                                                                                                       "tr/"
-                                                                                                       "igno"
-                                                                                                       "re\""
-                                                                                                       ":\"t"
-                                                                                                       "rue"
-                                                                                                       "\"}") "," SCRIPT_OBJECT("team-not-ignored",
-                                                                                                                                "5",
-                                                                                                                                ",\"annotations\":{"
-                                                                                                                                "\"eatr/"
-                                                                                                                                "ignore\":"
-                                                                                                                                "\"false\"}") "," SCRIPT_OBJECT("team-ending",
-                                                                                                                                                                "5",
-                                                                                                                                                                ",\"deletionTimestamp\":\"2026-11-23T19:19:27Z\""));
+        list_namespaces(f, FIRST_NAMESPACES);
         /* What is missing in half of the knowledge need not be missing. */
         expect_writes(f, 0);
         expect_summary(f, "fresh 0 due 0 pending 5 failing 0 conflict 0 excluded 4");
         assert_false(cluster_synced(f->cluster));
         assert_false(cluster_settled(f->cluster, 0));
 
-        list_secrets(
-                f,
-                SCRIPT_SECRET("team-old", "5", ID) "," SCRIPT_SECRET("team-fresh", "5", NEXT_ID) "," SCRIPT_FOREIGN(
-                        "team-foreign",
-                        "5") "," SCRIPT_FOREIGN("team-ignored",
-                                                "5") "," SCRIPT_EDITED("kube-system", "5",
-                                                                       ID) "," SCRIPT_SECRET("team-not-"
-                                                                                             "ignored",
-                                                                                             "5", NEXT_ID));
+        list_secrets(f, FIRST_SECRETS);
         expect_writes(f, 2);
         expect_summary(f, "fresh 2 due 1 pending 1 failing 0 conflict 1 excluded 4");
         cluster_summary(f->cluster, &s);
@@ -466,6 +441,63 @@ static void test_errors_of_the_writer(void **state)
         assert_int_equal(cluster_failures(f->cluster), 0);
 }
 
+/* --- a reload ------------------------------------------------------------------------------------------ */
+
+/* The rules are applied to what is known, and nobody is asked again. */
+static void test_a_reload_applies_the_rules(void **state)
+{
+        static char *all[] = { (char *) "*", NULL }, *team_a[] = { (char *) "team-a", NULL };
+        ConfNamespaces rules = { .blacklist = team_a, .include = all };
+        Fixture *f = *state;
+        ClusterConfig config = f->config;
+        unsigned requests;
+
+        list_namespaces(f, NAMESPACE("team-a") "," NAMESPACE("kube-a") "," SCRIPT_OBJECT(
+                                   "kube-b", "5", ",\"annotations\":{\"eatr/ignore\":\"true\"}"));
+        list_secrets(f, SCRIPT_SECRET("team-a", "5", NEXT_ID));
+        expect_summary(f, "fresh 1 due 0 pending 0 failing 0 conflict 0 excluded 2");
+        expect_writes(f, 0);
+        requests = f->script.n_requests;
+
+        config.namespaces = &rules;
+        cluster_reload(f->cluster, &config);
+        expect_writes(f, 1);
+        settle(f, APPLY("kube-a") " ", SCRIPT_SECRET("kube-a", "11", NEXT_ID));
+        expect_summary(f, "fresh 1 due 0 pending 0 failing 0 conflict 0 excluded 2");
+        assert_int_equal(f->script.n_requests, requests + 1);
+        assert_int_equal(cluster_stats(f->cluster)->latency.count, 0);
+
+        /* A namespace that is added later is judged by the new ones, too. */
+        script_chunk(f->namespaces, SCRIPT_EVENT("ADDED", NAMESPACE("kube-c")));
+        settle(f, APPLY("kube-c") " ", SCRIPT_SECRET("kube-c", "12", NEXT_ID));
+        f->cluster = cluster_free(f->cluster);
+}
+
+static void test_a_successor_counts_on(void **state)
+{
+        Fixture *f = *state;
+        Cluster *old;
+
+        list_namespaces(f, NAMESPACE("team-a"));
+        list_secrets(f, "");
+        settle(f, APPLY("team-a") " ", SCRIPT_SECRET("team-a", "11", NEXT_ID));
+        expire(f->namespaces);
+        list_namespaces(f, NAMESPACE("team-a"));
+        script_until(&f->script, cluster_relists(f->cluster) == 1);
+
+        old = f->cluster;
+        f->cluster = NULL;
+        make(f);
+        assert_int_equal(cluster_relists(f->cluster), 0);
+        cluster_take_over(f->cluster, old);
+        assert_int_equal(cluster_relists(f->cluster), 1);
+        assert_int_equal(cluster_watch_restarts(f->cluster), cluster_watch_restarts(old));
+        assert_int_equal(cluster_stats(f->cluster)->renewed, cluster_stats(old)->renewed);
+        assert_int_equal(cluster_stats(f->cluster)->renewed, 1);
+        assert_int_equal(cluster_kube_stats(f->cluster)->writes.count, 1);
+        (void) cluster_free(old);
+}
+
 /* --- the rest ------------------------------------------------------------------------------------------ */
 
 static void test_a_new_token(void **state)
@@ -552,6 +584,8 @@ int main(void)
                 TEST(test_half_a_list_takes_nothing_away),
                 TEST(test_errors_of_the_watches),
                 TEST(test_errors_of_the_writer),
+                TEST(test_a_reload_applies_the_rules),
+                TEST(test_a_successor_counts_on),
                 TEST(test_a_new_token),
                 TEST(test_resync),
                 TEST(test_stalled),

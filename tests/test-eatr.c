@@ -56,13 +56,19 @@ static struct Cluster {
         ClusterSummary summary;
         const char *error;
         WriterStats stats;
-} cluster;
+
+        bool stopped;
+        unsigned in_flight, n_reloads;
+        const struct Cluster *took_over;
+} cluster, another_cluster; /* the one that replaces it */
+static unsigned n_clusters;
 
 static struct Registry {
         registry_changed_t changed;
         void *userdata;
         const ConfAws *conf;
         usec_t interval;
+        RegistryPast past; /* that it was given */
         int new_result;
         unsigned n_asked;
 
@@ -78,14 +84,38 @@ static unsigned n_alive;
 int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
                 Cluster **ret)
 {
-        if (cluster.new_result < 0)
-                return cluster.new_result;
+        struct Cluster *c = n_clusters > 0 ? &another_cluster : &cluster;
+
+        if (c->new_result < 0)
+                return c->new_result;
         n_alive++;
-        cluster.config = *config;
-        cluster.changed = changed;
-        cluster.userdata = userdata;
-        *ret = &cluster;
+        n_clusters++;
+        c->config = *config;
+        c->changed = changed;
+        c->userdata = userdata;
+        *ret = c;
         return 0;
+}
+
+void cluster_reload(Cluster *c, const ClusterConfig *config)
+{
+        c->config = *config;
+        c->n_reloads++;
+}
+
+void cluster_take_over(Cluster *c, const Cluster *old)
+{
+        c->took_over = old;
+}
+
+void cluster_stop(Cluster *c)
+{
+        c->stopped = true;
+}
+
+unsigned cluster_in_flight(const Cluster *c)
+{
+        return c->in_flight;
 }
 
 int cluster_set_token(Cluster *c, Token *token)
@@ -133,18 +163,26 @@ Cluster *cluster_free(Cluster *c)
         return NULL;
 }
 
-int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, registry_changed_t changed,
-                 void *userdata, Registry **ret)
+int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, const RegistryPast *past,
+                 registry_changed_t changed, void *userdata, Registry **ret)
 {
         if (registry.new_result < 0)
                 return registry.new_result;
         n_alive++;
         registry.conf = conf;
         registry.interval = interval;
+        registry.past = past ? *past : (RegistryPast){ 0 };
         registry.changed = changed;
         registry.userdata = userdata;
         *ret = &registry;
         return 0;
+}
+
+static const TokenOrigin origin = { "0123456789abcdef", "fedcba9876543210" };
+
+void registry_past(const Registry *r, RegistryPast *ret)
+{
+        *ret = (RegistryPast){ .token = r->token, .origin = origin };
 }
 
 SAYS(Token *, registry_token, Registry, x->token)
@@ -163,6 +201,21 @@ Registry *registry_free(Registry *r)
 {
         n_alive -= r != NULL;
         return NULL;
+}
+
+/* --- the store, too ---------------------------------------------------------------------------------- */
+
+static TokenStore store;
+static int store_result;
+static const Token *stored;
+static TokenOrigin stored_origin;
+
+int token_store_save(TokenStore *s, const Token *t, const TokenOrigin *o)
+{
+        assert_ptr_equal(s, &store);
+        stored = t;
+        stored_origin = *o;
+        return store_result;
 }
 
 /* --- systemd, and an eatr ---------------------------------------------------------------------------- */
@@ -247,10 +300,15 @@ static void review(void)
 
 static void begin_with(EatrMode mode, bool dry_run)
 {
-        const EatrConfig config = { .conf = &conf, .kube = &kube, .mode = mode, .dry_run = dry_run };
+        const EatrConfig config = {
+                .conf = &conf, .kube = &kube, .mode = mode, .dry_run = dry_run, .store = &store
+        };
 
-        cluster = (Cluster){ .error = "" };
+        cluster = another_cluster = (Cluster){ .error = "" };
         registry = (Registry){ .error = "" };
+        n_clusters = 0;
+        stored = NULL;
+        store_result = 0;
         forget();
         assert_return_code(sd_event_new(&event), 0);
         assert_return_code(eatr_new(event, &config, &eatr), 0);
@@ -303,12 +361,199 @@ static void test_without_a_half_there_is_no_whole(void **state)
         const EatrConfig config = { .conf = &conf, .kube = &kube };
 
         assert_return_code(sd_event_new(&event), 0);
+        n_clusters = 0;
         registry.new_result = -ENOMEM;
         assert_int_equal(eatr_new(event, &config, &eatr), -ENOMEM);
+        n_clusters = 0;
         cluster.new_result = -EINVAL;
         assert_int_equal(eatr_new(event, &config, &eatr), -EINVAL);
         assert_null(eatr);
         assert_int_equal(n_alive, 0);
+}
+
+static void test_a_new_token_is_stored(void **state)
+{
+        begin();
+        registry.changed(&registry, registry.userdata);
+        assert_null(stored);
+        registry.token = &token;
+        registry.changed(&registry, registry.userdata);
+        assert_ptr_equal(stored, &token);
+        assert_string_equal(stored_origin.keys, origin.keys);
+
+        stored = NULL;
+        registry.failures = 1;
+        registry.changed(&registry, registry.userdata);
+        assert_null(stored);
+
+        forget();
+        registry.failures = 0;
+        store_result = -ECONNREFUSED;
+        registry.changed(&registry, registry.userdata);
+        assert_string_equal(
+                said, "4 systemd cannot keep the token, a restart will need AWS: Connection refused\n");
+        assert_int_equal(cluster.n_tokens, 2);
+}
+
+/* The registry decides whether it is of use. */
+static void test_a_stored_token_is_used_at_once(void **state)
+{
+        const EatrConfig config = { .conf = &conf, .kube = &kube, .store = &store };
+
+        store.token = &token;
+        store.origin = origin;
+        cluster = (Cluster){ .error = "" };
+        registry = (Registry){ .error = "", .token = &token };
+        n_clusters = 0;
+        assert_return_code(sd_event_new(&event), 0);
+        assert_return_code(eatr_new(event, &config, &eatr), 0);
+        store.token = NULL;
+        assert_ptr_equal(registry.past.token, &token);
+        assert_memory_equal(&registry.past.origin, &origin, sizeof(origin));
+        assert_ptr_equal(cluster.token, &token);
+}
+
+/* --- a reload ---------------------------------------------------------------------------------------- */
+
+static Conf new_conf = { .secret = { .name = (char *) "ecr" },
+                         .renewal = { .auth_token_renewal_interval = 9 } };
+static KubeConfig new_kube;
+static Token new_token;
+
+static void test_a_reload_keeps_what_need_not_end(void **state)
+{
+        const EatrConfig config = { .conf = &new_conf, .kube = &kube, .mode = EATR_RUN, .store = &store };
+
+        begin();
+        registry.token = &token;
+        assert_return_code(eatr_reload(eatr, &config), 0);
+        assert_int_equal(n_alive, 2);
+        assert_int_equal(n_clusters, 1);
+        assert_int_equal(cluster.n_reloads, 1);
+        assert_ptr_equal(cluster.config.namespaces, &new_conf.namespaces);
+        assert_ptr_equal(cluster.config.writer.renewal, &new_conf.renewal);
+        assert_ptr_equal(registry.conf, &new_conf.aws);
+        assert_int_equal(registry.interval, 9);
+        assert_ptr_equal(registry.past.token, &token);
+}
+
+static void check_replaced(const EatrConfig *config)
+{
+        begin();
+        registry.token = &token;
+        assert_return_code(eatr_reload(eatr, config), 0);
+        assert_int_equal(n_alive, 2);
+        assert_int_equal(n_clusters, 2);
+        assert_ptr_equal(another_cluster.token, &token);
+        assert_ptr_equal(another_cluster.took_over, &cluster);
+        assert_ptr_equal(another_cluster.config.writer.kube, config->kube);
+        assert_ptr_equal(eatr_cluster(eatr), &another_cluster);
+        registry.token = &new_token;
+        registry.changed(&registry, registry.userdata);
+        assert_ptr_equal(another_cluster.token, &new_token);
+        (void) end(NULL);
+}
+
+static void test_another_cluster_or_name_needs_watches_of_its_own(void **state)
+{
+        const EatrConfig other_kube = { .conf = &new_conf, .kube = &new_kube };
+        const EatrConfig other_name = { .conf = &new_conf, .kube = &kube };
+
+        check_replaced(&other_kube);
+        new_conf.secret.name = (char *) "pull";
+        check_replaced(&other_name);
+        new_conf.secret.name = (char *) "ecr";
+}
+
+static void test_a_reload_that_fails_changes_nothing(void **state)
+{
+        const EatrConfig config = { .conf = &new_conf, .kube = &new_kube };
+
+        begin();
+        registry.token = &token;
+        another_cluster.new_result = -ENOMEM;
+        assert_int_equal(eatr_reload(eatr, &config), -ENOMEM);
+        another_cluster.new_result = 0;
+        another_cluster.set_token_result = -EMSGSIZE;
+        assert_int_equal(eatr_reload(eatr, &config), -EMSGSIZE);
+        registry.new_result = -EINVAL;
+        assert_int_equal(eatr_reload(eatr, &config), -EINVAL);
+        assert_ptr_equal(eatr_cluster(eatr), &cluster);
+        assert_int_equal(cluster.n_reloads, 0);
+        assert_int_equal(n_alive, 2);
+}
+
+static void test_systemd_is_told_of_a_reload_once_the_start_has_ended(void **state)
+{
+        begin();
+        eatr_begin_reload(eatr);
+        eatr_end_reload(eatr);
+        turn();
+        assert_null(strstr(told, "RELOADING"));
+        assert_null(strstr(told, "READY"));
+
+        cluster.tries = 1;
+        review();
+        wait_told("\nREADY=1\n");
+        forget();
+        eatr_begin_reload(eatr);
+        wait_told("\nRELOADING=1\nMONOTONIC_USEC=");
+        assert_null(strstr(told, "READY=1"));
+        eatr_end_reload(eatr);
+        wait_told("\nREADY=1\n");
+}
+
+/* --- the end ----------------------------------------------------------------------------------------- */
+
+static void test_writes_under_way_may_end(void **state)
+{
+        begin();
+        cluster.in_flight = 2;
+        forget();
+        assert_return_code(raise(SIGTERM), errno);
+        wait_told("\nSTOPPING=1\nSTATUS=stopping\n");
+        assert_true(cluster.stopped);
+        assert_int_equal(exit_code(), -1);
+        cluster.in_flight = 1;
+        cluster.changed(cluster.userdata);
+        assert_int_equal(exit_code(), -1);
+        cluster.in_flight = 0;
+        cluster.changed(cluster.userdata);
+        assert_int_equal(exit_code(), 0);
+        assert_null(strstr(said, "Giving up"));
+}
+
+static void test_but_not_for_ever(void **state)
+{
+        usec_t before;
+
+        begin();
+        cluster.in_flight = 2;
+        forget();
+        ready_soon = true;
+        before = clock_boottime();
+        assert_return_code(raise(SIGTERM), errno);
+        while (exit_code() < 0)
+                turn();
+        ready_soon = false;
+        assert_true(clock_boottime() - before >= STOP_MAX / SPEED);
+        assert_int_equal(exit_code(), 0);
+        assert_non_null(strstr(said, "4 Giving up on 2 writes that the API server has not answered"));
+}
+
+static void test_a_second_signal_does_not_wait(void **state)
+{
+        begin();
+        cluster.in_flight = 2;
+        forget();
+        assert_return_code(raise(SIGTERM), errno);
+        wait_told("\nSTOPPING=1\n");
+        assert_int_equal(exit_code(), -1);
+        assert_return_code(raise(SIGINT), errno);
+        while (exit_code() < 0)
+                turn();
+        assert_int_equal(exit_code(), 0);
+        assert_null(strstr(said, "Giving up"));
 }
 
 static void test_a_new_token_goes_to_the_cluster(void **state)
@@ -608,6 +853,15 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_each_half_is_handed_its_part),
                 TEST(test_without_a_half_there_is_no_whole),
+                TEST(test_a_new_token_is_stored),
+                TEST(test_a_stored_token_is_used_at_once),
+                TEST(test_a_reload_keeps_what_need_not_end),
+                TEST(test_another_cluster_or_name_needs_watches_of_its_own),
+                TEST(test_a_reload_that_fails_changes_nothing),
+                TEST(test_systemd_is_told_of_a_reload_once_the_start_has_ended),
+                TEST(test_writes_under_way_may_end),
+                TEST(test_but_not_for_ever),
+                TEST(test_a_second_signal_does_not_wait),
                 TEST(test_a_new_token_goes_to_the_cluster),
                 TEST(test_the_status_line),
                 TEST(test_ready_when_the_first_pass_has_been_tried),

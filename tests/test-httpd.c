@@ -95,6 +95,14 @@ static int hold_port(struct sockaddr *address, socklen_t size)
         return result;
 }
 
+static int serve(sd_event *event, const char *address, uint16_t port, const HttpdRoute *r, void *userdata,
+                 Httpd **ret)
+{
+        int fd = httpd_listen(address, port);
+
+        return fd < 0 ? fd : httpd_new(event, fd, r, userdata, ret);
+}
+
 static int set_up(void **state)
 {
         struct sockaddr_in in = { .sin_family = AF_INET };
@@ -106,7 +114,7 @@ static int set_up(void **state)
         f->port = ntohs(in.sin_port);
         *state = f;
         return sd_event_new(&f->event) < 0 ||
-               httpd_new(f->event, "127.0.0.1", f->port, routes, (void *) "you", &f->httpd) < 0;
+               serve(f->event, "127.0.0.1", f->port, routes, (void *) "you", &f->httpd) < 0;
 }
 
 static int tear_down(void **state)
@@ -226,7 +234,7 @@ static void test_a_port_in_use_is_said_to_be(void **state)
         Fixture *f = *state;
         Httpd *second = NULL;
 
-        assert_int_equal(httpd_new(f->event, "127.0.0.1", f->port, routes, NULL, &second), -EADDRINUSE);
+        assert_int_equal(serve(f->event, "127.0.0.1", f->port, routes, NULL, &second), -EADDRINUSE);
         assert_null(second);
 }
 
@@ -235,10 +243,10 @@ static void test_addresses(void **state)
         Fixture *f = *state;
         Httpd *second = NULL;
 
-        assert_int_equal(httpd_new(f->event, "localhost", 1, routes, NULL, &second), -EINVAL);
-        assert_int_equal(httpd_new(f->event, "300.0.0.1", 1, routes, NULL, &second), -EINVAL);
+        assert_int_equal(serve(f->event, "localhost", 1, routes, NULL, &second), -EINVAL);
+        assert_int_equal(serve(f->event, "300.0.0.1", 1, routes, NULL, &second), -EINVAL);
         /* IPv6 may be switched off where this runs. */
-        if (httpd_new(f->event, "::1", f->port, routes, NULL, &second) >= 0)
+        if (serve(f->event, "::1", f->port, routes, NULL, &second) >= 0)
                 second = httpd_free(second);
         assert_null(second);
 }
@@ -430,8 +438,8 @@ static void test_a_server_can_be_replaced(void **state)
                 (void) busy_turns(f, 20 * USEC_PER_MSEC);
                 f->httpd = httpd_free(f->httpd);
                 assert_null(f->httpd);
-                assert_int_equal(
-                        httpd_new(f->event, "127.0.0.1", f->port, routes, (void *) "you", &f->httpd), 0);
+                assert_int_equal(serve(f->event, "127.0.0.1", f->port, routes, (void *) "you", &f->httpd),
+                                 0);
                 check_alive(f);
         }
         assert_null(httpd_free(NULL));
@@ -449,8 +457,7 @@ static void test_ipv6(void **state)
         held = hold_port((struct sockaddr *) &in6, size);
         if (held < 0)
                 skip(); /* it is switched off here */
-        assert_int_equal(httpd_new(f->event, "::1", ntohs(in6.sin6_port), routes, (void *) "six", &second),
-                         0);
+        assert_int_equal(serve(f->event, "::1", ntohs(in6.sin6_port), routes, (void *) "six", &second), 0);
         fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_return_code(connect(fd, (struct sockaddr *) &in6, size), errno);
         exchange(f, fd, HELLO, "hello six\n", answer, sizeof(answer));
@@ -469,10 +476,10 @@ static void test_bad_addresses(void **state)
         Httpd *second = NULL;
 
         for (size_t i = 0; i < ELEMENTSOF(addresses); i++)
-                assert_int_equal(httpd_new(f->event, addresses[i], f->port, routes, NULL, &second), -EINVAL);
+                assert_int_equal(serve(f->event, addresses[i], f->port, routes, NULL, &second), -EINVAL);
         /* Nobody here has that one (RFC 5737). */
-        assert_int_equal(httpd_new(f->event, "192.0.2.1", f->port, routes, NULL, &second), -EADDRNOTAVAIL);
-        assert_int_equal(httpd_new(f->event, "0.0.0.0", f->port, routes, NULL, &second), -EADDRINUSE);
+        assert_int_equal(serve(f->event, "192.0.2.1", f->port, routes, NULL, &second), -EADDRNOTAVAIL);
+        assert_int_equal(serve(f->event, "0.0.0.0", f->port, routes, NULL, &second), -EADDRINUSE);
         assert_null(second);
         check_alive(f);
 }

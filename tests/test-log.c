@@ -239,7 +239,7 @@ static void test_stderr_that_is_not_the_journal_gets_lines(void **state)
 
 static void test_journal_gets_fields_and_stderr_nothing(void **state)
 {
-        const LogField field = { "EATR_NAMESPACE", "team-a" };
+        const LogField fields[] = { { "MESSAGE_ID", NULL }, { "EATR_NAMESPACE", "team-a" }, { NULL } };
 
         catch_stderr();
         announce_journal(0, 0);
@@ -248,10 +248,13 @@ static void test_journal_gets_fields_and_stderr_nothing(void **state)
         assert_string_equal(journal,
                             "PRIORITY=6\nSYSLOG_IDENTIFIER=eatr\nEATR_MODULE=test-log\nMESSAGE=plain\n");
         errno = EBADF;
-        log_full(LOG_WARNING, "src/writer.c", -EACCES, &field, "two\nlines: %m");
+        log_full(LOG_WARNING, "src/writer.c", -EACCES, fields, "two\nlines: %m");
         assert_int_equal(errno, EBADF);
         assert_string_equal(journal, "PRIORITY=4\nSYSLOG_IDENTIFIER=eatr\nEATR_MODULE=writer\n"
                                      "MESSAGE=two lines: Permission denied\nEATR_NAMESPACE=team-a\n");
+        log_event(LOG_NOTICE, "0123", "named");
+        assert_string_equal(journal, "PRIORITY=5\nSYSLOG_IDENTIFIER=eatr\nEATR_MODULE=test-log\n"
+                                     "MESSAGE=named\nMESSAGE_ID=0123\n");
         journal[0] = '\0';
         log_debug("not this");
         assert_string_equal(journal, "");
@@ -262,17 +265,17 @@ static void test_journal_gets_fields_and_stderr_nothing(void **state)
 static void test_journal_cuts_what_is_too_long(void **state)
 {
         char large[5000];
-        const LogField field = { "EATR_X", large };
+        const LogField fields[] = { { "EATR_X", large }, { "EATR_Y", "y" }, { NULL } };
 
         memset(large, 'x', sizeof(large));
         large[sizeof(large) - 1] = '\0';
         catch_stderr();
         announce_journal(0, 0);
         log_open(0);
-        log_full(LOG_INFO, "a.c", 0, &field, "%s", large);
+        log_full(LOG_INFO, "a.c", 0, fields, "%s", large);
         assert_string_equal(release_stderr(), "");
         assert_in_range(strlen(journal), 2000, 3000);
-        check_matches(journal, "\nMESSAGE=x+\nEATR_X=x+\n$");
+        check_matches(journal, "\nMESSAGE=x+\nEATR_X=x+\nEATR_Y=y\n$");
         assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
 }
 

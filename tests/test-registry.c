@@ -74,6 +74,7 @@ typedef struct Fixture {
         sd_event_source *io;
         char *url;
         ConfAws conf;
+        const RegistryPast *past;
         Registry *registry;
         unsigned n_changed, n_requests;
 
@@ -184,7 +185,8 @@ static void begin(Fixture *f, usec_t interval)
 {
         end(f);
         due = boottime;
-        assert_return_code(registry_new(f->event, &f->conf, interval, on_changed, f, &f->registry), 0);
+        assert_return_code(registry_new(f->event, &f->conf, interval, f->past, on_changed, f, &f->registry),
+                           0);
 }
 
 static int setup(void **state)
@@ -622,6 +624,106 @@ static void test_a_clock_that_jumps_is_no_reason_to_repeat_for_ever(void **state
         }
 }
 
+/* --- what one leaves to the next --------------------------------------------------------------------- */
+
+/* Ends the registry and begins another one with what it leaves. */
+static void succeed_itself(Fixture *f, usec_t interval)
+{
+        RegistryPast past;
+
+        registry_past(f->registry, &past);
+        past.token = token_ref(past.token);
+        f->past = &past;
+        begin(f, interval);
+        f->past = NULL;
+        token_unref(past.token);
+}
+
+static void test_a_successor_keeps_the_token_and_its_time(void **state)
+{
+        Fixture *f = *state;
+
+        begin(f, 0);
+        call_until_changed(f);
+        pass(USEC_PER_HOUR);
+        succeed_itself(f, 0);
+        assert_string_equal(registry_token(f->registry)->value, password);
+        assert_int_equal(registry_token_left(f->registry), 11 * USEC_PER_HOUR);
+        assert_int_equal(wait_after(f), 5 * USEC_PER_HOUR);
+        assert_int_equal(registry_stats(f->registry)->requests[AWS_OK], 1);
+        assert_said("6 Keeping the token for " HOST ", good for another 11h; the next one in 5h\n");
+
+        /* A new interval counts from the token's beginning; one that is over is over. */
+        succeed_itself(f, 3 * USEC_PER_HOUR);
+        assert_int_equal(wait_after(f), 2 * USEC_PER_HOUR);
+        succeed_itself(f, 30 * USEC_PER_MINUTE);
+        assert_int_equal(wait_after(f), 0);
+        assert_non_null(registry_token(f->registry));
+        pass(11 * USEC_PER_HOUR);
+        succeed_itself(f, 0);
+        assert_null(registry_token(f->registry));
+        assert_int_equal(wait_after(f), 0);
+}
+
+static void test_new_keys_are_tried_at_once_and_the_token_kept_meanwhile(void **state)
+{
+        char **const keys[] = { &((Fixture *) *state)->conf.access_key_id,
+                                &((Fixture *) *state)->conf.secret_access_key,
+                                &((Fixture *) *state)->conf.session_token };
+        Fixture *f = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
+                char *before = *keys[i];
+
+                begin(f, 0);
+                call_until_changed(f);
+                *keys[i] = (char *) "another";
+                succeed_itself(f, 0);
+                assert_non_null(registry_token(f->registry));
+                assert_int_equal(wait_after(f), 0);
+                /* As long as they have not worked. */
+                succeed_itself(f, 0);
+                assert_int_equal(wait_after(f), 0);
+                call_until_changed(f);
+                succeed_itself(f, 0);
+                assert_int_equal(wait_after(f), 6 * USEC_PER_HOUR);
+                *keys[i] = before;
+        }
+}
+
+static void test_keys_that_failed_are_tried_at_once(void **state)
+{
+        Fixture *f = *state;
+
+        begin(f, 0);
+        call_until_changed(f);
+        answer_with(f, 400, "{\"__type\":\"UnrecognizedClientException\"}");
+        call_until_changed(f);
+        assert_true(wait_after(f) > 0);
+        succeed_itself(f, 0);
+        assert_int_equal(wait_after(f), 0);
+        assert_non_null(registry_token(f->registry));
+}
+
+static void test_a_token_of_another_endpoint_is_none_of_its_own(void **state)
+{
+        Fixture *f = *state;
+
+        begin(f, 0);
+        call_until_changed(f);
+        f->conf.region = (char *) "eu-west-2";
+        succeed_itself(f, 0);
+        assert_null(registry_token(f->registry));
+        assert_int_equal(wait_after(f), 0);
+        f->conf.region = (char *) "eu-west-1";
+
+        begin(f, 0);
+        call_until_changed(f);
+        f->conf.endpoint_url = (char *) "http://127.0.0.1:1";
+        succeed_itself(f, 0);
+        assert_null(registry_token(f->registry));
+}
+
 /* --- its beginning and its end ---------------------------------------------------------------------- */
 
 static void test_the_url_is_the_regions_unless_it_is_given(void **state)
@@ -668,6 +770,10 @@ int main(void)
                 TEST(test_aws_clock_is_the_one_that_counts),
                 TEST(test_a_refused_signature_is_repeated_once_for_a_new_clock),
                 TEST(test_a_clock_that_jumps_is_no_reason_to_repeat_for_ever),
+                TEST(test_a_successor_keeps_the_token_and_its_time),
+                TEST(test_new_keys_are_tried_at_once_and_the_token_kept_meanwhile),
+                TEST(test_keys_that_failed_are_tried_at_once),
+                TEST(test_a_token_of_another_endpoint_is_none_of_its_own),
                 TEST(test_the_url_is_the_regions_unless_it_is_given),
                 TEST(test_it_can_end_during_a_call),
         };

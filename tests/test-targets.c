@@ -268,19 +268,25 @@ static void test_a_request_goes_with_its_node(void **state)
 
 static struct {
         int level, error;
-        char file[64], field[64], text[2048];
+        char file[64], fields[128], text[2048];
 } logged;
 
 /* In place of log's. */
-void log_full(int level, const char *file, int error, const LogField *field, const char *format, ...)
+void log_full(int level, const char *file, int error, const LogField *fields, const char *format, ...)
 {
         va_list ap;
 
         logged.level = level;
         logged.error = error;
         (void) snprintf(logged.file, sizeof(logged.file), "%s", file);
-        (void) snprintf(logged.field, sizeof(logged.field), "%s=%s", field ? field->name : "",
-                        field ? field->value : "");
+        logged.fields[0] = '\0';
+        for (const LogField *f = fields; f && f->name; f++) {
+                size_t n = strlen(logged.fields);
+
+                if (f->value)
+                        (void) snprintf(logged.fields + n, sizeof(logged.fields) - n, "%s=%s ", f->name,
+                                        f->value);
+        }
         va_start(ap, format);
         (void) vsnprintf(logged.text, sizeof(logged.text), format, ap);
         va_end(ap);
@@ -300,8 +306,11 @@ static void test_messages_name_the_namespace(void **state)
         assert_int_equal(logged.level, LOG_WARNING);
         assert_int_equal(logged.error, 0);
         assert_string_equal(logged.text, "namespace team-a: odd, 7%");
-        assert_string_equal(logged.field, "EATR_NAMESPACE=team-a");
+        assert_string_equal(logged.fields, "EATR_NAMESPACE=team-a ");
         assert_string_equal(logged.file, __FILE__);
+
+        node_event(n, LOG_WARNING, "0123", "odd");
+        assert_string_equal(logged.fields, "MESSAGE_ID=0123 EATR_NAMESPACE=team-a ");
 
         /* A peer's text is no format; a long one is cut. */
         node_log(n, LOG_DEBUG, "%s", "100%s %n");

@@ -538,6 +538,55 @@ static void test_only_so_many_are_in_flight(void **state)
         assert_int_equal(writer_stats(f->writer)->renewed + writer_stats(f->writer)->created, 11);
 }
 
+/* Nothing begins any more, whatever happens; the owner hears of the last that ends. */
+static void test_a_stop(void **state)
+{
+        Fixture *f = *state;
+        unsigned before;
+
+        (void) add(f, "a");
+        writer_start(f->writer);
+        expect_writes(f, 1);
+        assert_int_equal(writer_in_flight(f->writer), 1);
+        writer_stop(f->writer);
+        (void) add(f, "b");
+        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        writer_start(f->writer); /* a list that is read only now */
+        expect_writes(f, 1);
+        before = f->n_changed;
+        settle(f, await(f, APPLY("a")), CREATED("7"));
+        expect_writes(f, 0);
+        assert_int_equal(writer_in_flight(f->writer), 0);
+        assert_true(f->n_changed > before);
+}
+
+static void test_a_reload_sets_limits(void **state)
+{
+        ConfRenewal renewal = { .max_in_flight = 2, .max_writes_per_second = 3 };
+        Fixture *f = *state;
+        WriterConfig config = f->config;
+
+        config.renewal = &renewal;
+        writer_reload(f->writer, &config);
+        assert_int_equal(f->writer->pace.max_per_second, 3);
+        writer_start(f->writer);
+        for (const char *name = "abcd"; *name; name++)
+                (void) add(f, (char[]){ *name, '\0' });
+        expect_writes(f, 2);
+
+        /* A shorter interval makes due what was good. */
+        for (unsigned i = 0; i < 4; i++)
+                settle(f, await(f, "PATCH "), CREATED("7"));
+        expect_writes(f, 0);
+        f->next.issued = f->token.issued + USEC_PER_HOUR;
+        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        expect_writes(f, 0);
+        renewal.auth_token_renewal_interval = USEC_PER_MINUTE;
+        frozen += USEC_PER_HOUR;
+        writer_reload(f->writer, &config);
+        expect_writes(f, 1);
+}
+
 /* Its place is free then, and its answer is nobody's. */
 static void test_dropped_while_in_flight(void **state)
 {
@@ -615,6 +664,8 @@ int main(void)
                 TEST(test_hurry),
                 TEST(test_new_ones_come_first),
                 TEST(test_only_so_many_are_in_flight),
+                TEST(test_a_stop),
+                TEST(test_a_reload_sets_limits),
                 TEST(test_dropped_while_in_flight),
                 TEST(test_dry_run),
                 TEST(test_freed),

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "conf.h"
+#include "kube-config.h"
+#include "options.h"
+
+/* All that is read before eatr can begin, and again when it is to reload: the configuration, with the command
+ * line's say in it, and the kubeconfig. Files in $CREDENTIALS_DIRECTORY come first (systemd.exec(5)). */
+
+typedef struct Setup {
+        Conf *conf;
+        KubeConfig *kube;
+} Setup;
+
+typedef struct SetupError {
+        char text[KUBE_CONFIG_ERROR_MAX]; /* one line, never empty after a failure */
+        int status;                       /* the exit status for it: 78 or 2 if a person has to mend it, else 1 */
+} SetupError;
+
+/* Returns 0, or a negative errno with *error set. */
+int setup_load(const Options *options, Setup **ret, SetupError *error);
+
+/* Whether somebody has begun to configure eatr, see conf_is_pristine(); so also if the files cannot be read,
+ * which setup_load() then tells more of. */
+bool setup_is_begun(const Options *options);
+
+Setup *setup_free(Setup *s);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Setup *, setup_free);
