@@ -285,11 +285,16 @@ static usec_t take_up(Registry *r, const RegistryPast *past)
                 r->token = token_unref(r->token);
                 return 0;
         }
+        (void) clock_format_duration(left, registry_token_left(r));
         r->proven = streq(past->origin.keys, r->origin.keys);
         if (r->proven)
                 delay = usec_sub(usec_add(r->token->received_boottime, renewal_delay(r)), clock_boottime());
-        log_info("Keeping the token for %s, good for another %s; the next one in %s", r->token->host,
-                 clock_format_duration(left, registry_token_left(r)), clock_format_duration(next, delay));
+        if (delay > 0)
+                log_info("Keeping the token for %s, good for another %s; the next one in %s", r->token->host,
+                         left, clock_format_duration(next, delay));
+        else
+                log_info("Keeping the token for %s, good for another %s, asking for another one now",
+                         r->token->host, left);
         return delay;
 }
 

@@ -239,7 +239,20 @@ class Eatr:
             return self.code
 
     def stop(self, timeout: float = 10, code: int | None = 0) -> int:
-        """Sends SIGTERM and waits for the end, which must be of this exit status unless `code` is None."""
+        """As `systemctl stop`: sends SIGTERM, waits for the end and forgets the stored descriptors.
+
+        The exit status must be `code`, unless that is None.
+        """
+        got = self._end(timeout, code)
+        self.notify.clear_fdstore()
+        return got
+
+    def restart(self, *argv: str, timeout: float = 10) -> Eatr:
+        """As `systemctl restart`, which keeps the stored descriptors."""
+        self._end(timeout, 0)
+        return self.start(*argv)
+
+    def _end(self, timeout: float, code: int | None) -> int:
         self.signal(signal.SIGTERM)
         got = self.wait_exit(timeout)
         if code is not None and got != code:
