@@ -151,7 +151,7 @@ static void log_failure(const Registry *r, AwsOutcome outcome, usec_t delay)
         else if (outcome == AWS_REJECTED || outcome == AWS_SKEWED)
                 advice = "; check the credentials, their right to ecr:GetAuthorizationToken, and the region";
         else if (outcome == AWS_EXPIRED)
-                advice = "; the credentials have expired and need to be replaced, then restart eatr";
+                advice = "; the credentials have expired and need to be replaced, then reload eatr";
         (void) clock_format_duration(next, delay);
         if (registry_token_left(r) > 0)
                 log_event(LOG_WARNING, MESSAGE_TOKEN_KEPT,
