@@ -2,46 +2,12 @@
 #include "config.h"
 
 #include "file.h"
+#include "folder.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
-#include <cmocka.h>
-
 #define NOBODY 65534
-
-static char directory[] = "/tmp/test-file-XXXXXX";
-
-/* The tests stand in their own directory. */
-static int set_up(void **state)
-{
-        return mkdtemp(directory) && chmod(directory, 0755) == 0 && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-        return remove(path);
-}
-
-static int tear_down(void **state)
-{
-        return chdir("/") == 0 && nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : -1;
-}
-
-static void put_file(const char *name, const void *p, size_t n)
-{
-        _cleanup_close_ int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-        assert_return_code(fd, errno);
-        assert_int_equal(write(fd, p, n), n);
-}
 
 static void check_refused(const char *path, int expected)
 {
@@ -58,7 +24,7 @@ static void test_a_file_is_added_whole(void **state)
 
         for (size_t i = 0; i < 50000; i++)
                 bytes[i] = (char) (i * 7 + i / 4096);
-        put_file("f", bytes, 50000);
+        folder_put_bytes("f", bytes, 50000);
         assert_int_equal(buf_append_str(&b, "before"), 0);
         assert_int_equal(file_read("f", &b), 0);
         assert_int_equal(b.size, 6 + 50000);
@@ -71,7 +37,7 @@ static void test_empty_files(void **state)
 {
         _cleanup_buf_ Buf b = BUF_INIT(0);
 
-        put_file("empty", "", 0);
+        folder_put_bytes("empty", "", 0);
         assert_int_equal(file_read("empty", &b), 0);
         assert_int_equal(file_read("/dev/null", &b), 0);
         assert_int_equal(symlink("/dev/null", "null"), 0);
@@ -85,7 +51,7 @@ static void test_the_maximum_is_the_buffers(void **state)
                 _cleanup_buf_ Buf empty = BUF_INIT(max), used = BUF_INIT(max);
                 char bytes[4096] = { 0 };
 
-                put_file("f", bytes, sizeof(bytes));
+                folder_put_bytes("f", bytes, sizeof(bytes));
                 assert_int_equal(file_read("f", &empty), max < 4096 ? -EMSGSIZE : 0);
                 assert_int_equal(buf_append_str(&used, "x"), 0);
                 assert_int_equal(file_read("f", &used), max < 4097 ? -EMSGSIZE : 0);
@@ -101,7 +67,7 @@ static void test_a_files_size_is_not_believed(void **state)
         assert_int_equal(file_read("/proc/self/status", &b), 0);
         assert_non_null(startswith(buf_str(&b), "Name:"));
         assert_int_equal(file_read("/proc/self/status", &small), -EMSGSIZE);
-        put_file("sparse", "", 0);
+        folder_put_bytes("sparse", "", 0);
         assert_int_equal(truncate("sparse", (off_t) 1 << 40), 0);
         check_refused("sparse", -EMSGSIZE);
 }
@@ -129,7 +95,7 @@ static void test_what_open_says(void **state)
         _cleanup_free_ char *name = calloc(1, 5001);
 
         memset(name, 'a', 5000);
-        put_file("g", "x", 1);
+        folder_put_bytes("g", "x", 1);
         assert_int_equal(symlink("loop", "loop"), 0);
         assert_int_equal(symlink("none", "dangling"), 0);
         check_refused("none", -ENOENT);
@@ -145,7 +111,7 @@ static void test_no_permission(void **state)
 {
         bool root = geteuid() == 0;
 
-        put_file("locked", "x", 1);
+        folder_put_bytes("locked", "x", 1);
         assert_int_equal(chmod("locked", root ? 0600 : 0), 0);
         if (root && seteuid(NOBODY) < 0)
                 skip();
@@ -191,5 +157,5 @@ int main(void)
                 cmocka_unit_test(test_errors_have_words),
         };
 
-        return cmocka_run_group_tests(tests, set_up, tear_down);
+        return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

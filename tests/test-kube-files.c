@@ -1,47 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "folder.h"
 #include "kube-files.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <sys/stat.h>
-
-#include <cmocka.h>
 
 #define NOBODY 65534
 #define SIZE_MAXIMUM 10000U
 #define SECRET "hunter2"
-
-static char directory[] = "/tmp/test-kube-files-XXXXXX";
-
-/* The tests stand in their own directory. */
-static int set_up(void **state)
-{
-        return mkdtemp(directory) && chmod(directory, 0755) == 0 && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-        return remove(path);
-}
-
-static int tear_down(void **state)
-{
-        return chdir("/") == 0 && nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : -1;
-}
-
-static void put_file(const char *name, const char *text)
-{
-        _cleanup_close_ int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-        assert_return_code(fd, errno);
-        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-}
 
 static void parse(KubeFiles *f, const char *text)
 {
@@ -203,7 +168,7 @@ static void test_paths_start_at_the_files_directory(void **state)
                 { "/d", "/a", "/a" },
                 { "/", "a", "//a" },
         };
-        _cleanup_free_ char *from_here = str_printf("%s/./sub/a", directory), *path = NULL;
+        _cleanup_free_ char *from_here = str_printf("%s/./sub/a", folder), *path = NULL;
         KubeEntry e;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -219,7 +184,7 @@ static void test_paths_start_at_the_files_directory(void **state)
                 _cleanup_kube_files_ KubeFiles f = KUBE_FILES_INIT(SIZE_MAXIMUM);
 
                 assert_int_equal(mkdir("sub", 0700), 0);
-                put_file("sub/f", "contexts: [{name: c}]");
+                folder_put("sub/f", "contexts: [{name: c}]");
                 assert_int_equal(kube_files_load(&f, "./sub/f", NULL, NULL), 0);
                 assert_int_equal(kube_files_context(&f, "c", &e), 0);
                 path = kube_files_resolve(&e, "a");
@@ -294,10 +259,10 @@ static void test_which_files_are_read(void **state)
 {
         assert_int_equal(mkdir("h", 0700), 0);
         assert_int_equal(mkdir("h/.kube", 0700), 0);
-        put_file("h/.kube/config", "current-context: home\ncontexts: [{name: home}]\n");
-        put_file("a", "current-context: a\ncontexts: [{name: a}]\n");
-        put_file("b", "current-context: b\ncontexts: [{name: b}, {name: a, context: {cluster: k}}]\n");
-        put_file("bad", "[\n");
+        folder_put("h/.kube/config", "current-context: home\ncontexts: [{name: home}]\n");
+        folder_put("a", "current-context: a\ncontexts: [{name: a}]\n");
+        folder_put("b", "current-context: b\ncontexts: [{name: b}, {name: a, context: {cluster: k}}]\n");
+        folder_put("bad", "[\n");
         check_loaded("a", "b", "h", "a", 1, "a");
         check_loaded(NULL, "b", "h", "b", 1, "b");
         check_loaded("", "", "h", "h/.kube/config", 1, "home");
@@ -316,13 +281,13 @@ static void test_which_files_are_read(void **state)
 
 static void test_the_first_file_that_has_a_name_wins(void **state)
 {
-        _cleanup_free_ char *path = NULL, *expected = str_printf("%s/one/x", directory);
+        _cleanup_free_ char *path = NULL, *expected = str_printf("%s/one/x", folder);
         _cleanup_kube_files_ KubeFiles f = KUBE_FILES_INIT(SIZE_MAXIMUM);
         KubeEntry e, k;
 
         assert_int_equal(mkdir("one", 0700), 0);
-        put_file("one/f", "clusters: [{name: k, cluster: {a: 1}}]\n");
-        put_file("two", "clusters: [{name: k, cluster: {b: 2}}]\ncurrent-context: c\n"
+        folder_put("one/f", "clusters: [{name: k, cluster: {a: 1}}]\n");
+        folder_put("two", "clusters: [{name: k, cluster: {b: 2}}]\ncurrent-context: c\n"
                         "contexts: [{name: c, context: {cluster: k}}]\n");
         assert_int_equal(kube_files_load(&f, NULL, "one/f:two", NULL), 0);
         assert_int_equal(kube_files_context(&f, NULL, &e), 0);
@@ -343,9 +308,9 @@ static void test_files_that_cannot_be_read_are_named(void **state)
 
         assert_int_equal(mkdir("dir", 0700), 0);
         assert_int_equal(mkfifo("fifo", 0600), 0);
-        put_file("large", "contexts: [{name: c}]\ncurrent-context: c\n#");
+        folder_put("large", "contexts: [{name: c}]\ncurrent-context: c\n#");
         assert_int_equal(truncate("large", SIZE_MAXIMUM + 1), 0);
-        put_file("locked", "x");
+        folder_put("locked", "x");
         assert_int_equal(chmod("locked", root ? 0600 : 0), 0);
         check_load_refused("dir", NULL, NULL, -EISDIR, "cannot read the kubeconfig dir: Is a directory");
         check_load_refused(NULL, "none:fifo", NULL, -EINVAL,
@@ -374,5 +339,5 @@ int main(void)
                 cmocka_unit_test(test_files_that_cannot_be_read_are_named),
         };
 
-        return cmocka_run_group_tests(tests, set_up, tear_down);
+        return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "folder.h"
+#include "setup.h"
+
+#include <sysexits.h>
+
+#define AWS(region) "[aws]\nregion = " region "\naws_access_key_id = AKIAX\naws_secret_access_key = s\n"
+#define KUBECONFIG(name)                                                  \
+        "current-context: " name "\n"                                     \
+        "clusters: [{name: k, cluster: {server: 'https://k.example'}}]\n" \
+        "contexts: [{name: " name ", context: {cluster: k}}]\n"
+
+static int forget(void **state)
+{
+        return unsetenv("CREDENTIALS_DIRECTORY") | unsetenv("KUBECONFIG") | setenv("HOME", folder, 1);
+}
+
+static void check(const Options *o, const char *region, const char *context)
+{
+        _cleanup_(setup_freep) Setup *s = NULL;
+        SetupError error = { "" };
+
+        if (setup_load(o, &s, &error) < 0)
+                fail_msg("%s", error.text);
+        assert_string_equal(s->conf->aws.region, region);
+        assert_string_equal(s->kube->context, context);
+}
+
+static void check_fails(const Options *o, int status, const char *text)
+{
+        SetupError error = { "" };
+        Setup *s = NULL;
+
+        assert_true(setup_load(o, &s, &error) < 0);
+        assert_null(s);
+        assert_int_equal(error.status, status);
+        if (!strstr(error.text, text))
+                fail_msg("\"%s\" is not in \"%s\"", text, error.text);
+}
+
+static void put_all(void)
+{
+        (void) mkdir("credentials", 0700);
+        (void) mkdir(".kube", 0700);
+        folder_put("eatr.conf", AWS("eu-west-1"));
+        folder_put("named.conf", AWS("eu-west-2") "[kubernetes]\nkubeconfig = of-conf\n");
+        folder_put("credentials/eatr.conf", AWS("eu-west-3"));
+        folder_put("of-option", KUBECONFIG("of-option"));
+        folder_put("credentials/kubeconfig", KUBECONFIG("credential"));
+        folder_put("of-conf", KUBECONFIG("of-conf"));
+        folder_put("of-environment", KUBECONFIG("of-environment"));
+        folder_put(".kube/config", KUBECONFIG("of-home"));
+}
+
+static void test_which_files_are_read(void **state)
+{
+        Options o = { .config = "eatr.conf" };
+
+        put_all();
+        check(&o, "eu-west-1", "of-home");
+        assert_return_code(setenv("KUBECONFIG", "of-environment", 1), errno);
+        check(&o, "eu-west-1", "of-environment");
+        o.config = "named.conf";
+        check(&o, "eu-west-2", "of-conf");
+        assert_return_code(setenv("CREDENTIALS_DIRECTORY", "credentials", 1), errno);
+        check(&o, "eu-west-2", "credential");
+        o.kubeconfig = "of-option";
+        check(&o, "eu-west-2", "of-option");
+        o.config = NULL;
+        check(&o, "eu-west-3", "of-option");
+}
+
+static void test_what_is_wrong_and_whose_fault_it_is(void **state)
+{
+        Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
+
+        put_all();
+        o.values[3] = "loud";
+        check_fails(&o, OPTIONS_EXIT_USAGE, "--logging-verbosity-level: ");
+        o.values[3] = NULL;
+        o.kubeconfig = "nowhere";
+        check_fails(&o, EX_CONFIG, "nowhere: No such file");
+        folder_put("eatr.conf", "[aws]\nregion = eu-west-1\n");
+        check_fails(&o, EX_CONFIG, "[aws] needs aws_access_key_id, aws_secret_access_key");
+        folder_put("eatr.conf", AWS("eu-west-1") "ca_bundle = of-conf\n");
+        check_fails(&o, EX_CONFIG, "there is no PEM certificate in it");
+        folder_put("eatr.conf", "nonsense\n");
+        check_fails(&o, EX_CONFIG, "eatr.conf:1: ");
+        o.config = "no.conf";
+        check_fails(&o, EX_CONFIG, "no.conf: ");
+}
+
+static void test_whether_somebody_has_begun(void **state)
+{
+        const Options o = { .config = "eatr.conf" };
+        static const char *const begun[] = { "[aws]\nregion = eu-west-1\n", "[aws]\naws_access_key_id = A\n",
+                                             "[aws]\naws_secret_access_key = s\n", "nonsense\n" };
+        static const char *const pristine[] = { "", "[aws]\nregion =\naws_access_key_id =\n",
+                                                "[namespaces]\nblacklist = kube-*\n" };
+
+        for (size_t i = 0; i < ELEMENTSOF(begun); i++) {
+                folder_put("eatr.conf", begun[i]);
+                assert_true(setup_is_begun(&o));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(pristine); i++) {
+                folder_put("eatr.conf", pristine[i]);
+                assert_false(setup_is_begun(&o));
+        }
+        assert_return_code(unlink("eatr.conf"), errno);
+        assert_true(setup_is_begun(&o));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, forget)
+        const struct CMUnitTest tests[] = {
+                TEST(test_which_files_are_read),
+                TEST(test_what_is_wrong_and_whose_fault_it_is),
+                TEST(test_whether_somebody_has_begun),
+        };
+
+        return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
+}
