@@ -26,6 +26,7 @@ MARKERS = (
     "slow: takes more than 20 seconds by itself",
     "valgrind: the scenario for EATR_WRAPPER=valgrind",
     "tls: ECR and the API server speak TLS, and the API server wants a bearer token",
+    "systemd: packages on a machine with a real systemd; $EATR is not looked at",
 )
 
 
@@ -223,3 +224,61 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield cluster
     finally:
         cluster.stop()
+
+
+# A machine with systemd ---------------------------------------------------------------------------------
+
+
+def skip_systemd(reason: str) -> None:
+    """Skips a test that needs packages and a machine, or fails if $EATR_TESTS_SYSTEMD is `required`."""
+    if os.environ.get("EATR_TESTS_SYSTEMD") == "required":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", params=["deb", "rpm"])
+def ops_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A machine for packages of one kind, with nothing installed, see OpsHost; one for all tests."""
+    from machine import Machine, find_obstacle
+    from ops_host import OpsHost
+    from packages import find_packages
+
+    packages = find_packages(request.param)
+    if isinstance(packages, str):
+        skip_systemd(packages)
+    obstacle = find_obstacle()
+    if obstacle is not None:
+        skip_systemd(obstacle)
+    directory = tmp_path_factory.mktemp(request.param)
+    cluster = request.getfixturevalue("control_plane")
+    with Ecr() as ecr, Machine(directory, request.param) as machine:
+        host = OpsHost(machine, packages, cluster, ecr, directory)
+        yield host
+        assert not host.find_leaks()
+    assert not ecr.errors, ecr.errors[0]
+
+
+@pytest.fixture
+def installed(ops_host: Any) -> Iterator[Any]:
+    """The machine with the first version installed, not configured; the journal of a test that fails is shown."""
+    ops_host.ensure_installed()
+    cursor = ops_host.machine.cursor()
+    yield ops_host
+    print(ops_host.machine.run("journalctl", f"--after-cursor={cursor}", "--output=short-monotonic").stdout)
+    print(ops_host.machine.console_tail())
+
+
+@pytest.fixture
+def service(installed: Any) -> Any:
+    """The machine with eatr configured and started."""
+    installed.configure()
+    installed.systemctl("start").check()
+    return installed
+
+
+@pytest.fixture(scope="session")
+def many_namespaces(control_plane: Any) -> list[str]:
+    """Three hundred namespaces many-*: a pass over them takes a while."""
+    names = [f"many-{number}" for number in range(300)]
+    control_plane.create_namespaces(names)
+    return names

@@ -1,0 +1,134 @@
+"""Upgrading and removing the packages while eatr works, on a machine with a real systemd."""
+
+from __future__ import annotations
+
+import re
+import pytest
+
+from eatr import wait_for
+from ops_host import CONFIG, DIRECTORY, KUBECONFIG, UNIT, OpsHost, to_ini
+from packages import Deb, Rpm
+
+pytestmark = pytest.mark.systemd
+
+PACE = 30  # writes a second: a renewal takes as long as an upgrade at least
+INTERVAL = "10s"
+
+# What is nobody's or everybody's: caches, logs, databases of the package managers, and the users, which stay.
+IGNORED = re.compile(
+    r"/var/(cache|log|tmp|lib/dpkg|lib/rpm|lib/systemd/catalog|lib/systemd/deb-systemd-helper-masked)(/|$)"
+    r"|/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|/etc/\.pwd\.lock$|/etc/ld\.so\.cache$"
+    r"|/root/\.rpmdb(/|$)|/tmp/"
+)
+
+
+def test_an_upgrade_in_the_middle_of_a_renewal_runs_the_new_version_and_loses_nothing(
+    installed: OpsHost, many_namespaces: list[str]
+) -> None:
+    """Every namespace ends with a good Secret, which is the one that it had; the configuration is kept."""
+    name = f"upgraded-{installed.prefix}"
+    changes = {
+        "namespaces": {"include": "many-*"},
+        "secret": {"name": name},
+        "renewal": {"max_writes_per_second": 0, "auth_token_renewal_interval": INTERVAL},
+    }
+    installed.configure(changes)
+    installed.systemctl("start").check()
+    before = installed.identities(name, many_namespaces)
+    assert before.keys() == set(many_namespaces)
+    changes["renewal"]["max_writes_per_second"] = PACE  # type: ignore[index]
+    installed.configure(changes)
+    installed.systemctl("restart").check()
+    installed.machine.wait(lambda: installed.metric("secret_renewals_total") > 0, 30, "a renewal has begun")
+    pid = installed.main_pid()
+    changes["renewal"]["max_writes_per_second"] = 0  # type: ignore[index]
+    text = installed.configure(changes)
+
+    installed.install(installed.packages.next).check()
+    assert not installed.fresh(name, many_namespaces), "the renewal was over before the upgrade"
+
+    new = installed.wait_restarted(pid)
+    version = installed.packages.version(installed.packages.next)
+    assert version != installed.packages.version(installed.packages.first)
+    assert installed.machine.do("eatr", "--version") == f"eatr {version}"
+    assert installed.machine.do("readlink", f"/proc/{new}/exe") == "/usr/bin/eatr"  # else: (deleted)
+    assert installed.machine.do(f"/proc/{new}/exe", "--version") == f"eatr {version}"
+    assert installed.machine.read(CONFIG) == text.rstrip("\n")
+    wait_for(lambda: installed.fresh(name, many_namespaces), 30, "every namespace has the last token")
+    after = installed.identities(name, many_namespaces)
+    assert {key: value.uid for key, value in after.items()} == {key: value.uid for key, value in before.items()}
+    assert all(after[key].version != before[key].version for key in after)
+
+
+@pytest.mark.parametrize("ops_host", ["deb"], indirect=True)
+def test_a_deb_that_is_removed_keeps_the_configuration_and_purged_leaves_only_the_user(ops_host: OpsHost) -> None:
+    """Every other file on the machine is as before the installation."""
+    machine, packages = ops_host.machine, ops_host.packages
+    assert isinstance(packages, Deb)
+    ops_host.purge()
+    before = files(ops_host)
+    ops_host.install().check()
+    text = ops_host.configure()
+    ops_host.systemctl("start").check()
+    secrets = ops_host.identities()
+    pid = ops_host.main_pid()
+
+    packages.remove(machine).check()
+    assert not machine.exists(f"/proc/{pid}") and not machine.exists("/usr/bin/eatr")
+    assert machine.read(CONFIG) == text.rstrip("\n") and machine.exists(KUBECONFIG)
+    assert machine.do("stat", "--format=%a %U:%G", CONFIG) == "640 root:eatr"
+    assert ops_host.identities() == secrets
+
+    packages.purge(machine)
+    assert not machine.exists(DIRECTORY)
+    assert files(ops_host) == before
+    assert machine.run("getent", "passwd", "eatr").rc == 0
+    assert machine.property(UNIT, "LoadState") == "not-found"
+
+
+@pytest.mark.parametrize("ops_host", ["deb"], indirect=True)
+def test_a_deb_that_is_installed_again_works_with_the_configuration_that_it_left(ops_host: OpsHost) -> None:
+    """It starts by itself."""
+    ops_host.ensure_installed()
+    ops_host.configure()
+    ops_host.packages.remove(ops_host.machine).check()
+    ops_host.install().check()
+    assert ops_host.state() == "active"
+    ops_host.wait_token(ops_host.new_namespace())
+
+
+@pytest.mark.parametrize("ops_host", ["rpm"], indirect=True)
+def test_an_rpm_is_as_its_database_says_after_each_step(ops_host: OpsHost) -> None:
+    """Installed, started, upgraded; erased it leaves the configuration that was changed, and the user."""
+    machine, packages = ops_host.machine, ops_host.packages
+    assert isinstance(packages, Rpm)
+    ops_host.purge()
+    before = files(ops_host)
+    ops_host.install().check()
+    assert packages.verify(machine) == ""
+    shipped = machine.read(CONFIG)
+    machine.put(KUBECONFIG, ops_host.kubeconfig, 0o640, "eatr")
+    machine.put(f"{DIRECTORY}/eatr.conf.d/site.conf", to_ini(ops_host.config()), 0o640, "eatr")
+    ops_host.systemctl("enable", UNIT, "--now").check()
+    pid = ops_host.main_pid()
+    assert packages.verify(machine) == ""
+
+    ops_host.install(packages.next).check()
+    ops_host.wait_restarted(pid)
+    assert packages.verify(machine) == ""
+    assert ops_host.systemctl("is-enabled").stdout.strip() == "enabled"
+
+    changed = shipped + "\n# changed\n"
+    machine.put(CONFIG, changed, 0o640, "eatr")
+    pid = ops_host.main_pid()
+    packages.remove(machine).check()
+    assert not machine.exists(f"/proc/{pid}") and not machine.exists("/usr/bin/eatr")
+    assert machine.read(f"{CONFIG}.rpmsave") == changed.rstrip("\n")
+    machine.do("rm", "-rf", DIRECTORY)
+    assert files(ops_host) == before
+    assert machine.run("getent", "passwd", "eatr").rc == 0
+
+
+def files(host: OpsHost) -> set[str]:
+    """The machine's files that are not as on this side, but for those in IGNORED."""
+    return {path for path in host.machine.changed_files() if not IGNORED.match(path)}
