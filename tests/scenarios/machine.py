@@ -262,9 +262,11 @@ class Machine:
     def journal(self, cursor: str = "", *matches: str) -> list[Entry]:
         """The journal's entries since the cursor, oldest first; matches are such as `-u eatr` or FIELD=VALUE."""
         self.do("journalctl", "--sync")
-        since = [f"--after-cursor={cursor}"] if cursor else []
+        # --after-cursor leaves out one more where the entry of the cursor does not match
+        since = [f"--cursor={cursor}"] if cursor else []
         command = ("journalctl", "--quiet", "--output=json", "--all", "--no-pager", *since, *matches)
-        return [json.loads(line) for line in self.do(*command).splitlines()]
+        entries: list[Entry] = [json.loads(line) for line in self.do(*command).splitlines()]
+        return [entry for entry in entries if entry["__CURSOR"] != cursor]
 
     def wait(self, condition: Callable[[], T], timeout: float, what: str) -> T:
         """Waits until something is true; an AssertionError that shows the console if it never is."""
@@ -303,6 +305,19 @@ class Machine:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
+
+    def listens(self, port: int) -> bool:
+        """Whether a server of the machine listens on a port of 127.0.0.1."""
+        rows = [line.split() for line in self.read("/proc/net/tcp").splitlines()[1:]]
+        return any(row[1] == f"0100007F:{port:04X}" and row[3] == "0A" for row in rows)
+
+    def connects(self, port: int) -> bool:
+        """Whether a connection to a port of 127.0.0.1 comes about, within a second."""
+        with self.socket() as client, contextlib.suppress(OSError):
+            client.settimeout(1)
+            client.connect(("127.0.0.1", port))
+            return True
+        return False
 
     def _socket_there(self) -> socket.socket:
         with open(f"/proc/{self.leader}/ns/net", "rb") as network:

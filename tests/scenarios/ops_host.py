@@ -66,6 +66,7 @@ class OpsHost:
         if self.packages.installed(self.machine) != self.packages.version(self.packages.first):
             self.purge()
             self.install().check()
+            self.machine.do("systemctl", "enable", UNIT)  # else systemd forgets it whenever it is stopped
         self.reset()
 
     def purge(self) -> None:

@@ -8,7 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from ops_host import CONFIG, DIRECTORY, DROP_INS, KUBECONFIG, SECOND_PORT, UNIT, OpsHost
+from ops_host import (
+    CONFIG,
+    DIRECTORY,
+    DROP_INS,
+    KUBECONFIG,
+    METRICS_PORT,
+    SECOND_PORT,
+    UNIT,
+    OpsHost,
+)
 from real import SECRET, token_of
 
 pytestmark = pytest.mark.systemd
@@ -214,10 +223,10 @@ def test_credentials_may_be_encrypted_as_the_example_says(installed: OpsHost) ->
     """The plain files are gone, and it starts and works."""
     machine = installed.machine
     installed.configure()
-    for plain in (CONFIG, KUBECONFIG):
-        machine.do("systemd-creds", "encrypt", "--with-key=host", plain, f"{plain}.cred")
-        machine.do("rm", plain)
     use_example(installed, "encrypted-credentials.conf")
+    for command in re.findall(r"^#\s+systemd-creds (.*)", machine.read(f"{EXAMPLES}/encrypted-credentials.conf"), re.M):
+        machine.do("systemd-creds", "--with-key=host", *command.split())
+    machine.do("rm", CONFIG, KUBECONFIG)
     installed.systemctl("start").check()
     assert installed.state() == "active"
     installed.wait_token(installed.new_namespace())
@@ -232,9 +241,13 @@ def test_addresses_may_be_limited_as_the_example_says(installed: OpsHost) -> Non
     assert {"::/0", "0.0.0.0/0"} <= set(shown["IPAddressDeny"].split())
     assert "127.0.0.0/8" in shown["IPAddressAllow"]
     installed.wait_token(installed.new_namespace())
-    installed.drop_in("[Service]\nIPAddressAllow=\nIPAddressAllow=192.0.2.1\n", "nobody.conf")
+    assert installed.machine.connects(METRICS_PORT)
+    installed.drop_in("[Service]\nIPAddressAllow=\nIPAddressAllow=192.0.2.1\n", "without-localhost.conf")
+    calls = len(installed.ecr.calls)
     installed.systemctl("restart", UNIT, "--no-block").check()
-    installed.machine.wait(lambda: "; AWS: " in installed.machine.property(UNIT, "StatusText"), 20, "AWS is away")
+    installed.machine.wait(lambda: installed.machine.listens(METRICS_PORT), 10, "eatr listens")
+    assert not installed.machine.connects(METRICS_PORT)
+    assert len(installed.ecr.calls) == calls
 
 
 def use_example(host: OpsHost, name: str) -> None:

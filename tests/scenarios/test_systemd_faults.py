@@ -38,10 +38,10 @@ def quick(installed: OpsHost) -> OpsHost:
     return installed
 
 
-def test_the_unit_as_it_is_shipped_is_watched_and_restarted(installed: OpsHost) -> None:
+def test_the_unit_as_it_is_shipped_is_watched_and_restarted(service: OpsHost) -> None:
     """Without what these tests change of it."""
     asked = ("Type", "Restart", "RestartUSec", "WatchdogUSec", "TimeoutStopUSec", "RestartPreventExitStatus")
-    assert installed.machine.show(UNIT, *asked) == {
+    assert service.machine.show(UNIT, *asked) == {
         "Type": "notify",
         "Restart": "always",
         "RestartUSec": "5s",
@@ -49,7 +49,7 @@ def test_the_unit_as_it_is_shipped_is_watched_and_restarted(installed: OpsHost) 
         "TimeoutStopUSec": "15s",
         "RestartPreventExitStatus": "2 78",
     }
-    assert int(installed.machine.property(UNIT, "FileDescriptorStoreMax")) > 0
+    assert int(service.machine.property(UNIT, "FileDescriptorStoreMax")) > 0
 
 
 def test_a_frozen_eatr_is_killed_by_the_watchdog_and_restarted_and_no_secret_changes(quick: OpsHost) -> None:
