@@ -25,9 +25,24 @@ CONFIG = f"{DIRECTORY}/eatr.conf"
 KUBECONFIG = f"{DIRECTORY}/kubeconfig"
 DROP_INS = f"/etc/systemd/system/{UNIT}.d"
 GROUP = "eatr"
+EXAMPLES = "/usr/share/doc/eatr/examples"
 WANTED, SANDBOXES = 5, 2  # namespaces of a host's own; the sandboxes are blacklisted
 METRICS_PORT = 5000  # the default
 SECOND_PORT = 5001
+
+# What a package has installed is as it was then.
+RESET = f"""
+systemctl stop eatr eatr@second 2>/dev/null
+if [ -d {DIRECTORY} ]; then
+        find {DIRECTORY} -mindepth 1 -delete
+        ! [ -e {EXAMPLES}/eatr.conf ] || install -m 0640 -g {GROUP} {EXAMPLES}/eatr.conf {CONFIG}
+fi
+if [ -d {DROP_INS} ]; then
+        rm -rf {DROP_INS}
+        systemctl daemon-reload
+fi
+systemctl reset-failed eatr eatr@second 2>/dev/null || :
+"""
 
 
 @dataclass(frozen=True)
@@ -62,12 +77,13 @@ class OpsHost:
         return self.packages.install(self.machine, file or self.packages.first)
 
     def ensure_installed(self) -> None:
-        """Has the first version installed, stopped and not configured, without drop-ins."""
+        """Has the first version installed and enabled, but stopped and not configured, without drop-ins."""
         if self.packages.installed(self.machine) != self.packages.version(self.packages.first):
             self.purge()
             self.install().check()
-            self.machine.do("systemctl", "enable", UNIT)  # else systemd forgets it whenever it is stopped
         self.reset()
+        if self.systemctl("is-enabled").rc != 0:
+            self.systemctl("enable").check()  # else systemd forgets the service whenever it is stopped
 
     def purge(self) -> None:
         """Has no package installed, and nothing left of one."""
@@ -76,16 +92,8 @@ class OpsHost:
 
     def reset(self) -> None:
         """Stops eatr, and takes back what tests have configured."""
-        run, do = self.machine.run, self.machine.do
-        run("systemctl", "stop", "eatr", "eatr@second")
         self.ecr.fault = None
-        do("rm", "-rf", DROP_INS, f"/run/systemd/system/{UNIT}.d")
-        do("find", DIRECTORY, "-mindepth", "1", "-delete") if self.machine.exists(DIRECTORY) else None
-        if self.machine.exists(DIRECTORY):
-            template = "/usr/share/doc/eatr/examples/eatr.conf"
-            self.machine.put(CONFIG, self.machine.read(template) + "\n", 0o640, GROUP)
-        do("systemctl", "daemon-reload")
-        run("systemctl", "reset-failed", "eatr", "eatr@second")
+        self.machine.do("sh", "-c", RESET)
 
     # Configuration ---------------------------------------------------------------------------------------
 
