@@ -260,7 +260,7 @@ def ops_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def installed(ops_host: Any) -> Iterator[Any]:
-    """The machine with the first version installed, not configured; the journal of a test that fails is shown."""
+    """The machine with the first version installed, not configured; a test that fails shows the journal."""
     ops_host.ensure_installed()
     cursor = ops_host.machine.cursor()
     yield ops_host

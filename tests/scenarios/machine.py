@@ -40,9 +40,9 @@ CLONE_NEWNET = 0x40000000
 # What of this machine's would get into the way: timers that may take dpkg's lock, and waiting for a network.
 MASKED = ("timers.target", "systemd-networkd-wait-online.service", "ifupdown-wait-online.service")
 
-# $1 is a folder: its overlay of / is booted, its `upper` holds what the machine wrote; $2 is the machine's name.
-# Development files of eatr are taken away first, and what keeps packages in images from starting services,
-# from having manual pages, or (man-db) makes them slow.
+# $1 is a folder: its overlay of / is booted, its `upper` holds what the machine wrote; $2 is the machine's
+# name. # Development files of eatr are taken away first, and what keeps packages in images from starting
+# services, from having manual pages, or (man-db) makes them slow.
 BOOT = """
 set -eu
 folder=$1 name=$2
@@ -55,16 +55,17 @@ mount -t tmpfs tmpfs /run/systemd
 cd "$folder/root"
 rm -f etc/machine-id
 install -m 0444 /dev/null etc/machine-id
-rm -rf usr/bin/eatr usr/local/bin/eatr usr/local/sbin/eatr lib/systemd/system/eatr*.service usr/lib/sysusers.d/eatr.conf \\
-        usr/lib/systemd/system/eatr*.service usr/local/lib/systemd/system/eatr* etc/systemd/system/eatr* \\
-        etc/systemd/system/*.wants/eatr* etc/eatr usr/local/etc/eatr usr/share/doc/eatr
+rm -rf usr/bin/eatr usr/local/bin/eatr usr/local/sbin/eatr usr/lib/sysusers.d/eatr.conf \\
+        lib/systemd/system/eatr*.service usr/lib/systemd/system/eatr*.service etc/systemd/system/eatr* \\
+        usr/local/lib/systemd/system/eatr* etc/systemd/system/*.wants/eatr* etc/eatr usr/local/etc/eatr \\
+        usr/share/doc/eatr
 sed -i '/^eatr:/d' etc/passwd etc/group etc/shadow etc/gshadow
 sed -i '/^path-exclude/d' etc/dpkg/dpkg.cfg etc/dpkg/dpkg.cfg.d/* 2>/dev/null || :
 rm -f usr/sbin/policy-rc.d var/lib/man-db/auto-update
 cd /
 exec systemd-nspawn --quiet --directory="$folder/root" --machine="$name" --boot --register=no --keep-unit \\
-        --private-network --console=pipe --kill-signal=SIGRTMIN+4 --link-journal=no --resolv-conf=off --timezone=off \\
-        --system-call-filter=bpf --capability=CAP_BPF,CAP_NET_ADMIN,CAP_PERFMON "$@"
+        --private-network --console=pipe --kill-signal=SIGRTMIN+4 --link-journal=no --resolv-conf=off \\
+        --timezone=off --system-call-filter=bpf --capability=CAP_BPF,CAP_NET_ADMIN,CAP_PERFMON "$@"
 """
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -134,15 +135,17 @@ class Machine:
         self._cgroups = [folder / self.name for folder in own_cgroups()]
         for cgroup in self._cgroups:
             cgroup.mkdir()
-        arguments = ["systemd.unit=basic.target", "systemd.show_status=yes", *(f"systemd.mask={unit}" for unit in MASKED)]
+        arguments = ["systemd.unit=basic.target", "systemd.show_status=yes"]
+        arguments += [f"systemd.mask={unit}" for unit in MASKED]
         command = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--propagation", "private"]
         command += ["--", "sh", "-c", BOOT, "boot", str(self._root), self.name, *arguments]
+        environment = {**ENVIRONMENT, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         try:
             with self.console.open("wb") as console:
                 self._process = subprocess.Popen(
                     command,
                     cwd="/",
-                    env={**ENVIRONMENT, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=console,
                     stderr=console,
@@ -171,7 +174,7 @@ class Machine:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _enter_cgroups(self) -> None:
-        """Gives the container cgroups of its own, as nspawn puts all of a cgroup's into one; for the child."""
+        """Enters cgroups of its own, as nspawn puts all containers of a cgroup into one; for the child."""
         for cgroup in self._cgroups:
             (cgroup / "cgroup.procs").write_text("0")
 
@@ -195,10 +198,10 @@ class Machine:
 
     def run(self, *argv: str, stdin: bytes = b"", timeout: float = 60) -> Result:
         """Runs a command in the machine as root."""
-        enter = ["nsenter", f"--target={self.leader}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]
+        namespaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
         begun = time.monotonic()
         done = subprocess.run(
-            [*enter, "--", *argv],
+            ["nsenter", f"--target={self.leader}", *namespaces, "--", *argv],
             env={**ENVIRONMENT, "HOME": "/root"},
             cwd="/",
             input=stdin,
@@ -235,7 +238,7 @@ class Machine:
         for folder, folders, files in os.walk(upper):
             below = Path(folder).relative_to(upper)
             changed |= {f"/{below / name}" for name in files}
-            changed |= {f"/{below / name}" for name in folders if not (Path("/") / below / name).exists()}
+            changed |= {f"/{below / name}" for name in folders if not Path("/", below, name).exists()}
         return changed
 
     # Looking ---------------------------------------------------------------------------------------------
@@ -260,7 +263,7 @@ class Machine:
         return self.do("journalctl", "--lines=0", "--show-cursor").rpartition("-- cursor: ")[2]
 
     def journal(self, cursor: str = "", *matches: str) -> list[Entry]:
-        """The journal's entries since the cursor, oldest first; matches are such as `-u eatr` or FIELD=VALUE."""
+        """The entries since the cursor, oldest first; a match is like `--unit=eatr` or FIELD=VALUE."""
         self.do("journalctl", "--sync")
         # --after-cursor leaves out one more where the entry of the cursor does not match
         since = [f"--cursor={cursor}"] if cursor else []
@@ -356,7 +359,8 @@ class Relay:
                 threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
     def _connect(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)) as server:
+        here = ("127.0.0.1", self.port)
+        with client, contextlib.suppress(OSError), socket.create_connection(here) as server:
             with self._lock:
                 self._ends |= {client, server}
             for end in (client, server):

@@ -17,7 +17,7 @@ from ecr import Ecr
 from leaks import find_leaks
 from machine import Entry, Machine, Result
 from packages import Kind
-from real import SECRET, config_for, host_of, token_of, uid_of, value_of
+from real import SECRET, config_for, token_of, uid_of
 
 UNIT = "eatr.service"
 DIRECTORY = "/etc/eatr"
@@ -54,7 +54,7 @@ class Identity:
 
 
 class OpsHost:
-    """See above. The namespaces are KIND-0, KIND-1..., and KIND-sandbox-0..., for the host's own eatr only."""
+    """See above. Its own eatr's namespaces are KIND-0, KIND-1... and the blacklisted KIND-sandbox-0..."""
 
     def __init__(
         self, machine: Machine, packages: Kind, cluster: ControlPlane, ecr: Ecr, directory: Path
@@ -66,9 +66,8 @@ class OpsHost:
         self.sandboxes = [f"{self.prefix}-sandbox-{number}" for number in range(SANDBOXES)]
         self._numbers = itertools.count(WANTED)
         cluster.create_namespaces([*self.wanted, *self.sandboxes])
-        ecr_relay = machine.relay(ecr.port)
-        api_relay = machine.relay(int(urlsplit(cluster.url).port or 0))
-        assert ecr_relay.port != api_relay.port
+        for url in (ecr.url, cluster.url):
+            machine.relay(int(urlsplit(url).port or 0))
 
     # The package -----------------------------------------------------------------------------------------
 
@@ -104,7 +103,7 @@ class OpsHost:
         return merged(merged(config_for(self.ecr, None), namespaces), changes or {})
 
     def configure(self, changes: Changes | None = None, *, instance: str = "") -> str:
-        """Writes the configuration and the kubeconfig, of eatr.service or of an instance; returns the text."""
+        """Writes the two files of eatr.service, or of an instance; returns the text of the first."""
         text = to_ini(self.config(changes))
         config = f"{DIRECTORY}/{instance}.conf" if instance else CONFIG
         kubeconfig = f"{DIRECTORY}/{instance}.kubeconfig" if instance else KUBECONFIG
@@ -193,9 +192,11 @@ class OpsHost:
 
     def fresh(self, name: str, namespaces: Iterable[str]) -> bool:
         """Whether all of these have the last token that ECR gave, and nothing else."""
-        wanted = b'{"auths":{"%s":{"auth":"%s"}}}' % (host_of(self.ecr).encode(), (self.ecr.last_token or "").encode())
         secrets: dict[str, Any] = self.cluster.secrets(name)
-        return all(namespace in secrets and value_of(secrets[namespace]) == wanted for namespace in namespaces)
+        return all(
+            namespace in secrets and token_of(secrets[namespace], self.ecr) == self.ecr.last_token
+            for namespace in namespaces
+        )
 
     # Secrets ---------------------------------------------------------------------------------------------
 

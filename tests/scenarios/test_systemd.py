@@ -1,4 +1,4 @@
-"""The packages on a machine with a real systemd: from the installation to the sandbox, and what people configure."""
+"""The packages on a machine with a real systemd: installed, configured, confined, and in the journal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fresh(ops_host: OpsHost) -> Iterator[OpsHost]:
 
 
 def test_an_installation_is_quiet_until_it_is_configured(fresh: OpsHost) -> None:
-    """A deb is enabled at once, an rpm when somebody wants it; both start nothing, and a start is no error."""
+    """A deb is enabled at once, an rpm when somebody wants it; none starts, and a start is no error."""
     assert fresh.state() == "inactive"
     enabled = fresh.systemctl("is-enabled").stdout.strip()
     assert enabled == ("enabled" if fresh.packages.enabled else "disabled")
@@ -85,7 +85,7 @@ def test_the_units_are_in_order(fresh: OpsHost) -> None:
     assert (verified.rc, verified.stdout, verified.stderr) == (0, "", "")
     path = machine.property(UNIT, "FragmentPath")
     for unit in (path, path.replace("eatr.service", "eatr@.service")):
-        rated = machine.run("systemd-analyze", "security", "--offline=yes", "--threshold=11", "--no-pager", unit)
+        rated = machine.run("systemd-analyze", "security", "--offline=yes", "--threshold=11", unit)
         assert rated.rc == 0 and "Overall exposure level" in rated.stdout, rated
 
 
@@ -107,26 +107,29 @@ def test_a_start_returns_when_every_wanted_namespace_has_its_secret(installed: O
 
 def test_the_status_line_says_what_is_the_case(service: OpsHost) -> None:
     """How many namespaces have a Secret, how many are none of eatr's, and how long the token is good."""
-    text = service.machine.property(UNIT, "StatusText")
-    count, all_of_them = len(service.wanted), len(service.cluster.namespaces())
-    assert text.startswith(
-        f"{count} of {count} namespaces have a fresh Secret, {all_of_them - count} excluded; token good until "
-    )
-    assert re.fullmatch(r".*good until \d{4}-\d\d-\d\dT\S+Z \(1[12]h\S*( \S+)?\), next in \S+( \S+)?", text), text
+    count = len(service.wanted)
+
+    def find() -> str:
+        others = len(service.cluster.namespaces()) - count
+        right = f"{count} of {count} namespaces have a fresh Secret, {others} excluded; token good until "
+        text = service.machine.property(UNIT, "StatusText")
+        return text if text.startswith(right) else ""
+
+    text = service.machine.wait(find, 5, "the status line is right")  # other tests' namespaces come and go
+    assert re.search(r"until \d{4}-\d\d-\d\dT\S+Z \(1[12]h( \S+)?\), next in [56]h( \S+)?$", text), text
     status = service.systemctl("status").check()
     assert f'Status: "{text}"' in status
 
 
 def test_it_runs_in_the_sandbox_of_the_unit(service: OpsHost) -> None:
     """As systemd says, and as the kernel does."""
-    asked = ("NoNewPrivileges", "ProtectSystem", "User", "SystemCallFilter", "WatchdogUSec", "CapabilityBoundingSet")
+    asked = ("NoNewPrivileges", "ProtectSystem", "User", "SystemCallFilter", "CapabilityBoundingSet")
     shown = service.machine.show(UNIT, *asked)
     calls = shown.pop("SystemCallFilter").split()
     assert shown == {
         "NoNewPrivileges": "yes",
         "ProtectSystem": "strict",
         "User": "eatr",
-        "WatchdogUSec": "2min",
         "CapabilityBoundingSet": "",
     }
     assert "epoll_wait" in calls and not {"mount", "ptrace", "chown", "setuid"} & set(calls)
@@ -136,7 +139,8 @@ def test_it_runs_in_the_sandbox_of_the_unit(service: OpsHost) -> None:
     assert {int(kernel[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
     user = service.machine.do("id", "-u", "eatr")
     assert kernel["Uid"].split() == [user] * 4
-    ours, theirs = (service.machine.do("readlink", f"/proc/{pid}/ns/user") for pid in (service.main_pid(), 1))
+    pids = (service.main_pid(), 1)
+    ours, theirs = (service.machine.do("readlink", f"/proc/{pid}/ns/user") for pid in pids)
     assert ours != theirs
 
 
@@ -225,7 +229,8 @@ def test_credentials_may_be_encrypted_as_the_example_says(installed: OpsHost) ->
     machine = installed.machine
     installed.configure()
     use_example(installed, "encrypted-credentials.conf")
-    for command in re.findall(r"^#\s+systemd-creds (.*)", machine.read(f"{EXAMPLES}/encrypted-credentials.conf"), re.M):
+    commands = machine.read(f"{EXAMPLES}/encrypted-credentials.conf")
+    for command in re.findall(r"^#\s+systemd-creds (.*)", commands, re.M):
         machine.do("systemd-creds", "--with-key=host", *command.split())
     machine.do("rm", CONFIG, KUBECONFIG)
     installed.systemctl("start").check()

@@ -57,12 +57,15 @@ def test_an_upgrade_in_the_middle_of_a_renewal_runs_the_new_version_and_loses_no
     assert installed.machine.read(CONFIG) == text.rstrip("\n")
     wait_for(lambda: installed.fresh(name, many_namespaces), 30, "every namespace has the last token")
     after = installed.identities(name, many_namespaces)
-    assert {key: value.uid for key, value in after.items()} == {key: value.uid for key, value in before.items()}
-    assert all(after[key].version != before[key].version for key in after)
+    assert after.keys() == before.keys()
+    for namespace, secret in after.items():
+        assert secret.uid == before[namespace].uid and secret.version != before[namespace].version
 
 
 @pytest.mark.parametrize("ops_host", ["deb"], indirect=True)
-def test_a_deb_that_is_removed_keeps_the_configuration_and_purged_leaves_only_the_user(ops_host: OpsHost) -> None:
+def test_a_deb_that_is_removed_keeps_the_configuration_and_purged_leaves_only_the_user(
+    ops_host: OpsHost,
+) -> None:
     """Installed again it works by itself; after the purge every file on the machine is as before."""
     machine, packages = ops_host.machine, ops_host.packages
     assert isinstance(packages, Deb)
