@@ -132,7 +132,10 @@ class Machine:
     def boot(self) -> None:
         """Boots, and returns when systemd has started what belongs to basic.target."""
         self._root.mkdir(parents=True)
-        self._cgroups = [folder / self.name for folder in own_cgroups()]
+        own = list(own_cgroups())
+        for folder in own:
+            remove_stale(folder)
+        self._cgroups = [folder / self.name for folder in own]
         for cgroup in self._cgroups:
             cgroup.mkdir()
         arguments = ["systemd.unit=basic.target", "systemd.show_status=yes"]
@@ -398,6 +401,13 @@ def own_cgroups() -> Iterator[Path]:
         name = "name=systemd" if "name=systemd" in options.split(",") else ""
         if (kind == "cgroup2" or name) and name in paths:
             yield where / paths[name]
+
+
+def remove_stale(cgroup: Path) -> None:
+    """Takes away the cgroups of machines whose tests were killed, and whose processes died with them."""
+    for stale in cgroup.glob("eatr-*-*"):
+        if not Path("/proc", stale.name.rpartition("-")[2]).exists():
+            kill_cgroup(stale)
 
 
 def kill_cgroup(cgroup: Path) -> None:

@@ -66,6 +66,7 @@ class OpsHost:
         self.sandboxes = [f"{self.prefix}-sandbox-{number}" for number in range(SANDBOXES)]
         self._numbers = itertools.count(WANTED)
         cluster.create_namespaces([*self.wanted, *self.sandboxes])
+        packages.prepare(machine)
         for url in (ecr.url, cluster.url):
             machine.relay(int(urlsplit(url).port or 0))
 

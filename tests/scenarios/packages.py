@@ -23,6 +23,9 @@ class Packages:
     first: Path
     next: Path
 
+    def prepare(self, machine: Machine) -> None:
+        """Makes a new machine more like those that the packages are for."""
+
     def install(self, machine: Machine, file: Path) -> Result:
         """Installs a package, or upgrades to it."""
         raise NotImplementedError
@@ -86,6 +89,10 @@ class Rpm(Packages):
 
     kind = "rpm"
     enabled = False  # presets and people decide
+
+    def prepare(self, machine: Machine) -> None:
+        """Has the policy of Fedora and RHEL; Debian, which has none, enables what no preset is for."""
+        machine.put("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
 
     def install(self, machine: Machine, file: Path) -> Result:
         """Installs or upgrades without regard to dependencies."""

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.systemd
 SLOW: dict[str, object] = {"max_writes_per_second": 30, "auth_token_renewal_interval": "5s"}
 FAST: dict[str, object] = {"max_writes_per_second": 0, "auth_token_renewal_interval": "8s"}
 
-# What is nobody's or everybody's: caches, logs, databases of the package managers, and the users, which stay.
+# Caches, logs and databases of the package managers are no package's; and users stay.
 IGNORED = re.compile(
     r"/var/(cache|log|tmp|lib/dpkg|lib/rpm|lib/systemd/catalog|lib/systemd/deb-systemd-helper-masked)(/|$)"
     r"|/etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|/etc/\.pwd\.lock$|/etc/ld\.so\.cache$"
-    r"|/root/\.rpmdb(/|$)|/tmp/"
+    r"|/root/\.rpmdb(/|$)|/usr/share/licenses$"  # the folder is every rpm system's, but not Debian's
 )
 
 
