@@ -13,7 +13,6 @@ pytestmark = pytest.mark.systemd
 
 QUICK = "[Service]\nWatchdogSec=2s\nRestartSec=100ms\n"
 STOP_TIME = 5 * SCALE  # seconds
-NOT_YET = "the token is not in the descriptor store yet"
 
 
 def unit_results(host: OpsHost, cursor: str) -> list[str]:
@@ -61,7 +60,6 @@ def test_a_frozen_eatr_is_killed_by_the_watchdog_and_restarted_and_no_secret_cha
     quick.wait_token(quick.new_namespace())
 
 
-@pytest.mark.xfail(reason=NOT_YET, strict=False)
 def test_a_restart_by_the_watchdog_keeps_the_token(quick: OpsHost) -> None:
     """AWS is not asked again."""
     pid, calls = quick.main_pid(), len(quick.ecr.calls)
@@ -100,7 +98,6 @@ def test_the_watchdog_is_fed_while_nothing_happens(quick: OpsHost) -> None:
     assert (quick.main_pid(), quick.machine.property(UNIT, "NRestarts")) == (pid, "0")
 
 
-@pytest.mark.xfail(reason=NOT_YET, strict=False)
 def test_a_restart_while_aws_is_away_goes_on_with_the_token_that_it_had(service: OpsHost) -> None:
     """systemd keeps it for eatr; new namespaces get their Secret from it."""
     assert int(service.machine.property(UNIT, "NFileDescriptorStore")) >= 1

@@ -58,6 +58,21 @@ def test_an_upgrade_in_the_middle_of_a_renewal_runs_the_new_version_and_loses_no
         assert secret.uid == before[namespace].uid and secret.version != before[namespace].version
 
 
+def test_an_upgrade_leaves_alone_what_was_stopped(installed: OpsHost) -> None:
+    """It is enabled, so that the next boot starts it, but nobody asked for that now."""
+    installed.configure()
+    installed.systemctl("enable", UNIT, "--now").check()
+    installed.systemctl("stop").check()
+    installed.install(installed.packages.next).check()
+    assert installed.state() == "inactive"
+    assert installed.systemctl("is-enabled").stdout.strip() == "enabled"
+    assert installed.machine.do("eatr", "--version").endswith(
+        installed.packages.version(installed.packages.next)
+    )
+    installed.systemctl("start").check()
+    installed.wait_token(installed.new_namespace())
+
+
 @pytest.mark.parametrize("ops_host", ["deb"], indirect=True)
 def test_a_deb_that_is_removed_keeps_the_configuration_and_purged_leaves_only_the_user(
     ops_host: OpsHost,
