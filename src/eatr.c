@@ -4,6 +4,7 @@
 #include "eatr.h"
 #include "log.h"
 #include "message.h"
+#include "status.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,9 +25,6 @@
 
 /* How often a failed write, or the API server, is tried again before one pass is given up. */
 #define ONCE_TRIES 3U
-
-#define STATUS_MAX 2048U
-#define STATUS_ERROR_MAX 300U
 
 /* After a suspend all timers are late at once; those that are due run before this. */
 #define SECOND_LOOK USEC_PER_SEC
@@ -49,65 +47,11 @@ struct Eatr {
 
 /* --- telling --------------------------------------------------------------------------------------- */
 
-static void format_namespaces(const ClusterSummary *s, char *buffer, size_t size)
-{
-        char due[48] = "", failing[32] = "", conflict[32] = "", excluded[32] = "";
-        unsigned wanted = s->fresh + s->due + s->pending + s->failing + s->conflict;
-
-        if (s->due > 0)
-                (void) snprintf(due, sizeof(due), " (%u due for the next token)", s->due);
-        if (s->failing > 0)
-                (void) snprintf(failing, sizeof(failing), ", %u failing", s->failing);
-        if (s->conflict > 0)
-                (void) snprintf(conflict, sizeof(conflict), ", %u in conflict", s->conflict);
-        if (s->excluded > 0)
-                (void) snprintf(excluded, sizeof(excluded), ", %u excluded", s->excluded);
-        (void) snprintf(buffer, size, "%u of %u namespaces have a fresh Secret%s%s%s%s", s->fresh + s->due,
-                        wanted, due, failing, conflict, excluded);
-}
-
-static void format_token(const Eatr *e, char *buffer, size_t size)
-{
-        char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX], until[CLOCK_RFC3339_MAX];
-        const Token *token = registry_token(e->registry);
-
-        if (!token)
-                (void) snprintf(buffer, size, "no token yet");
-        else if (registry_token_left(e->registry) == 0)
-                (void) snprintf(buffer, size, "the token has expired");
-        else
-                (void) snprintf(buffer, size, "token good until %s (%s), next in %s",
-                                clock_format_rfc3339(until, token->expires),
-                                clock_format_duration(left, registry_token_left(e->registry)),
-                                clock_format_duration(
-                                        next, usec_sub(registry_next_call(e->registry), clock_boottime())));
-}
-
-/* Appends "; WHERE: WHY" to the status line, if there is a reason why. */
-static void add_trouble(char status[static STATUS_MAX], const char *where, const char *why)
-{
-        size_t n = strlen(status);
-
-        if (!str_empty(why))
-                (void) snprintf(status + n, STATUS_MAX - n, "; %s: %.*s", where,
-                                str_fit(why, strlen(why), STATUS_ERROR_MAX), why);
-}
-
 static void tell_status(Eatr *e)
 {
-        char namespaces[256] = "waiting for the API server", token[256], status[STATUS_MAX], one[128];
-        ClusterSummary s;
+        char status[STATUS_MAX];
 
-        cluster_summary(e->cluster, &s);
-        if (cluster_synced(e->cluster))
-                format_namespaces(&s, namespaces, sizeof(namespaces));
-        format_token(e, token, sizeof(token));
-        (void) snprintf(status, sizeof(status), "%s; %s", namespaces, token);
-        add_trouble(status, "AWS", registry_error(e->registry));
-        add_trouble(status, "API server", cluster_error(e->cluster));
-        (void) snprintf(one, sizeof(one), "namespace %s", s.failing_name ? s.failing_name : "");
-        add_trouble(status, one, s.failing_why);
-        (void) str_make_printable(status); /* a line end in a peer's text would begin a field of its own */
+        status_format(e->registry, e->cluster, status);
         if (streq(status, e->status))
                 return;
         memcpy(e->status, status, sizeof(status));

@@ -13,7 +13,7 @@ import pytest
 import faults
 from api_server import ApiServer
 from conftest import MakeEatr, in_background, wait_fresh
-from eatr import Eatr, wait_for
+from eatr import REPOSITORY, Eatr, wait_for
 from ecr import Ecr
 from ports import Port
 
@@ -299,6 +299,30 @@ def test_help_and_version_go_to_stdout(eatr: MakeEatr) -> None:
     assert one.run("--version") == 0
     assert len(one.out) == 1 and re.fullmatch(r"eatr \d+\.\d+\.\d+", one.out[0])
     assert not one.log
+
+
+COMPLETE = """
+source /usr/share/bash-completion/bash_completion && source "$1" || exit
+COMP_WORDS=(eatr "$2") COMP_CWORD=1 COMP_LINE="eatr $2" COMP_POINT=$((5 + ${#2}))
+_eatr
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def complete(word: str) -> set[str]:
+    """What bash offers for the first word of the command line."""
+    file = REPOSITORY / "etc" / "eatr.bash-completion"
+    command = ["bash", "--norc", "-c", COMPLETE, "bash", str(file), word]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_the_shell_completes_what_the_help_names(eatr: MakeEatr) -> None:
+    """Every option and every command, and nothing else."""
+    one = eatr()
+    assert one.run("--help") == 0
+    assert complete("--") == {word for line in one.out for word in re.findall(r"(?<![\w-])--[a-z-]+", line)}
+    commands = {found[1] for line in one.out if (found := re.match(r"  ([a-z]+)  ", line))}
+    assert complete("") == commands >= {"run", "once"}
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], ["once"]], ids=" ".join)

@@ -283,6 +283,18 @@ def test_the_journal_can_be_asked_for_a_namespace_and_for_a_part_of_eatr(service
         service.cluster.delete_namespace(namespace)
 
 
+def test_the_journal_explains_what_it_says(service: OpsHost) -> None:
+    """The catalog that was installed has an entry for each message that has an identifier."""
+    cursor = service.machine.cursor()
+    service.systemctl("restart").check()
+    service.wait_said(cursor, "^eatr ")
+    entries = [entry for entry in service.said(cursor) if "MESSAGE_ID" in entry]
+    assert len(entries) >= 2
+    for entry in entries:
+        text = service.machine.do("journalctl", "--catalog", f"MESSAGE_ID={entry['MESSAGE_ID']}", "--lines=1")
+        assert "-- Subject: " in text and "-- Defined-By: eatr" in text, text
+
+
 def test_no_secret_is_in_the_journal_or_in_what_systemctl_tells(installed: OpsHost) -> None:
     """Not even when each HTTP exchange is logged."""
     installed.configure({"log": {"verbosity": 10}})
