@@ -382,6 +382,8 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         RegistryPast past;
         int r;
 
+        if (e->stopping)
+                return -ECANCELED;
         registry_past(e->registry, &past);
         r = make_registry(e, config, &past, &registry);
         if (r < 0)

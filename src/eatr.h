@@ -29,8 +29,9 @@ typedef struct EatrConfig {
 int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret);
 
 /* Goes on with another configuration, which from now on has to outlive it in place of the old one. The token
- * is kept if it is good and for the same registry, and the watches if kube is the same and the Secret's name is
- * equal. Returns 0, or a negative errno with everything as it was. */
+ * is kept if it is good and for the same registry, and the watches if kube is the same and the Secret's name
+ * is equal. Returns 0, -ECANCELED if it has been told to stop, or another negative errno; then all is as it
+ * was. */
 int eatr_reload(Eatr *e, const EatrConfig *config);
 
 /* Tell systemd that a reload begins and has ended, however it did. Not before the start has ended, which the

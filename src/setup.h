@@ -5,8 +5,9 @@
 #include "kube-config.h"
 #include "options.h"
 
-/* All that is read before eatr can begin, and again when it is to reload: the configuration, with the command
- * line's say in it, and the kubeconfig. Files in $CREDENTIALS_DIRECTORY come first (systemd.exec(5)). */
+/* All that is read before eatr can begin, and again when it is to reload: the configuration, with the
+ * command line's say in it, and the kubeconfig. Files in $CREDENTIALS_DIRECTORY come first
+ * (systemd.exec(5)). */
 
 typedef struct Setup {
         Conf *conf;
@@ -15,7 +16,7 @@ typedef struct Setup {
 
 typedef struct SetupError {
         char text[KUBE_CONFIG_ERROR_MAX]; /* one line, never empty after a failure */
-        int status;                       /* the exit status for it: 78 or 2 if a person has to mend it, else 1 */
+        int status; /* the exit status for it: 78 or 2 if a person has to mend it, else 1 */
 } SetupError;
 
 /* Returns 0, or a negative errno with *error set. */

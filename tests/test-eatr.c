@@ -514,6 +514,7 @@ static void test_writes_under_way_may_end(void **state)
         wait_told("\nSTOPPING=1\nSTATUS=stopping\n");
         assert_true(cluster.stopped);
         assert_int_equal(exit_code(), -1);
+        assert_int_equal(eatr_reload(eatr, &(EatrConfig){ .conf = &conf, .kube = &kube }), -ECANCELED);
         cluster.in_flight = 1;
         cluster.changed(cluster.userdata);
         assert_int_equal(exit_code(), -1);
