@@ -292,7 +292,7 @@ def test_the_journal_explains_what_it_says(service: OpsHost) -> None:
     assert len(entries) >= 2
     for entry in entries:
         text = service.machine.do("journalctl", "--catalog", f"MESSAGE_ID={entry['MESSAGE_ID']}", "--lines=1")
-        assert "-- Subject: " in text and "-- Defined-By: eatr" in text, text
+        assert re.search(r"^\W+ Subject: \w", text, re.M) and " Defined-By: eatr\n" in text, text
 
 
 def test_no_secret_is_in_the_journal_or_in_what_systemctl_tells(installed: OpsHost) -> None:
