@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from eatr import wait_for
+from eatr import REPOSITORY, wait_for
 from ops_host import CONFIG, DIRECTORY, KUBECONFIG, UNIT, OpsHost, to_ini
 from packages import Deb, Rpm
 
@@ -103,6 +103,19 @@ def test_a_deb_that_is_removed_keeps_the_configuration_and_purged_leaves_only_th
     assert files(ops_host) == before
     assert machine.run("getent", "passwd", "eatr").rc == 0
     assert machine.property(UNIT, "LoadState") == "not-found"
+
+
+@pytest.mark.parametrize("ops_host", ["deb"], indirect=True)
+def test_the_tests_of_the_debian_package_pass(ops_host: OpsHost) -> None:
+    """Those that autopkgtest would run: without AWS and without a cluster."""
+    ops_host.purge()
+    ops_host.install().check()
+    script = (REPOSITORY / "debian" / "tests" / "service").read_text(encoding="utf-8")
+    ops_host.machine.put("/run/service-test", script)
+    try:
+        ops_host.machine.run("bash", "/run/service-test").check()
+    finally:
+        ops_host.purge()
 
 
 @pytest.mark.parametrize("ops_host", ["rpm"], indirect=True)
