@@ -304,7 +304,7 @@ def test_api_serves_kubectl(tls: Tls, tmp_path: Path) -> None:
 FAKE = r"""#!/usr/bin/python3
 import array, http.server, os, signal, socket, sys, threading
 print("args", *sys.argv[1:], "env", *sorted(os.environ), file=sys.stderr, flush=True)
-stored = os.read(3, 99).decode() if os.environ.get("LISTEN_PID") == str(os.getpid()) else ""
+stored = os.pread(3, 99, 0).decode() if os.environ.get("LISTEN_PID") == str(os.getpid()) else ""
 print("stored", stored or "nothing", os.environ.get("LISTEN_FDNAMES"), file=sys.stderr, flush=True)
 if "once" in sys.argv:
     print("the end")
@@ -324,7 +324,7 @@ def stop(*_):
     os._exit(0)
 signal.signal(signal.SIGTERM, stop)
 memory = os.memfd_create("token")
-os.write(memory, b"kept"); os.lseek(memory, 0, 0)
+os.write(memory, b"kept")
 socket.send_fds(manager, [b"FDSTORE=1\nFDNAME=token"], [memory])
 manager.send(b"READY=1\nSTATUS=all is well, " + (b"LEAK" if "leak" in sys.argv else b"truly"))
 server.serve_forever()
@@ -344,7 +344,7 @@ def fake(tmp_path: Path) -> Iterator[Eatr]:
 
 
 def test_runner(fake: Eatr) -> None:
-    """Starts, waits, scrapes, keeps descriptors over a restart, and stops."""
+    """Starts, waits, scrapes, keeps descriptors over a restart and over a crash, not over a stop."""
     assert "blacklist = a*\n    b*\n" in fake.config_path.read_text()
     fake.change_config({"aws": None, "secret": {"name": "pull", "labels": None}})
     text = fake.config_path.read_text()
@@ -357,13 +357,14 @@ def test_runner(fake: Eatr) -> None:
     assert fake.get("/metrics")[0] == 200 and fake.rss_kb() > 1000
     with pytest.raises(AssertionError, match="was not notified within"):
         fake.wait_status("never", timeout=0.05)
-    assert fake.stop() == 0 and fake.messages("STOPPING")
-    fake.start().wait_ready()
+    fake.restart().wait_ready()
     assert fake.wait_log("stored kept token")
     fake.signal(signal.SIGKILL)
     with pytest.raises(AssertionError, match="before the exit with -9"):
         fake.wait_log("never")
-    fake.notify.clear_fdstore()
+    fake.start().wait_ready()
+    assert fake.wait_log("stored kept token")
+    assert fake.stop() == 0 and fake.messages("STOPPING")
     assert fake.run("once") == 3 and fake.out == ["the end"]
 
 
