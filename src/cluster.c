@@ -262,9 +262,7 @@ static int on_resync(sd_event_source *s, uint64_t usec, void *userdata)
 {
         Cluster *c = userdata;
 
-        TARGETS_FOREACH (n, next, c->targets)
-                if (n->exists)
-                        writer_mark_dirty(c->writer, n);
+        writer_mark_all_dirty(c->writer);
         arm_resync(c);
         return 0;
 }

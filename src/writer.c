@@ -314,6 +314,13 @@ void writer_mark_dirty(Writer *w, Node *n)
         (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
 }
 
+void writer_mark_all_dirty(Writer *w)
+{
+        TARGETS_FOREACH (n, next, w->targets)
+                if (n->exists)
+                        writer_mark_dirty(w, n);
+}
+
 void writer_start(Writer *w)
 {
         w->started = true;
@@ -349,13 +356,6 @@ void writer_drop(Writer *w, Node *n)
 
 /* --- the whole ------------------------------------------------------------------------------------- */
 
-static void mark_all(Writer *w)
-{
-        TARGETS_FOREACH (n, next, w->targets)
-                if (n->exists)
-                        writer_mark_dirty(w, n);
-}
-
 int writer_set_token(Writer *w, Token *token)
 {
         _cleanup_buf_ Buf body = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
@@ -369,7 +369,7 @@ int writer_set_token(Writer *w, Token *token)
         body = BUF_INIT(0); /* the writer's now */
         token_unref(w->token);
         w->token = token_ref(token);
-        mark_all(w);
+        writer_mark_all_dirty(w);
         return 0;
 }
 
@@ -384,7 +384,7 @@ static void configure(Writer *w, const WriterConfig *config)
 void writer_reload(Writer *w, const WriterConfig *config)
 {
         configure(w, config);
-        mark_all(w);
+        writer_mark_all_dirty(w);
 }
 
 void writer_take_over(Writer *w, const Writer *old)

@@ -55,6 +55,9 @@ int writer_set_token(Writer *w, Token *token);
 /* Has a node planned, soon. Cheap; for any change. */
 void writer_mark_dirty(Writer *w, Node *n);
 
+/* The same for every namespace there is. */
+void writer_mark_all_dirty(Writer *w);
+
 /* Ends a pause that was made because the API server did not answer: there is reason to believe that it is
  * back. */
 void writer_hurry(Writer *w);
