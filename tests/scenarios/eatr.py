@@ -55,6 +55,15 @@ def merged(config: Config, changes: Changes) -> dict[str, dict[str, object]]:
     return result
 
 
+def to_ini(config: Config) -> str:
+    """The text of a configuration file."""
+    lines: list[str] = []
+    for section, keys in config.items():
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {_value(value)}" for key, value in keys.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
 class Line(str):
     """A line of output and when it came (time.monotonic())."""
 
@@ -122,11 +131,7 @@ class Eatr:
             self.config = config
             listen = f"127.0.0.1:{self.metrics_port}"
             config = {**config, "metrics": {"listen": listen, **config.get("metrics", {})}}
-            lines: list[str] = []
-            for section, keys in config.items():
-                lines.append(f"[{section}]")
-                lines += [f"{key} = {_value(value)}" for key, value in keys.items() if value is not None]
-            config = "\n".join(lines) + "\n"
+            config = to_ini(config)
         new = path.with_name(path.name + ".new")  # renamed into place: a reload never sees half of it
         new.write_text(config, encoding="utf-8")
         new.chmod(mode)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from control_plane import ControlPlane
-from eatr import Changes, Config, merged, wait_for
+from eatr import Changes, Config, merged, to_ini, wait_for
 from ecr import Ecr
 from leaks import find_leaks
 from machine import Entry, Machine, Result
@@ -210,11 +210,3 @@ class OpsHost:
         pem = [line for line in key.splitlines() if not line.startswith("-----")]
         secrets = [self.ecr.secret_key, *pem, *re.findall(r"client-key-data: (\S+)", self.kubeconfig)]
         return find_leaks([*secrets, *self.ecr.tokens], {"the journal": texts, **shown})
-
-
-def to_ini(config: Config) -> str:
-    """A configuration as the file has it; what is None is left out."""
-    lines = []
-    for section, keys in config.items():
-        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in keys.items() if value is not None)]
-    return "\n".join(lines) + "\n"

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from eatr import REPOSITORY, wait_for
-from ops_host import CONFIG, DIRECTORY, KUBECONFIG, UNIT, OpsHost, to_ini
+from eatr import REPOSITORY, to_ini, wait_for
+from ops_host import CONFIG, DIRECTORY, KUBECONFIG, UNIT, OpsHost
 from packages import Deb, Rpm
 
 pytestmark = pytest.mark.systemd
