@@ -21,34 +21,6 @@
 /* ECR gives 12 hours. Far more than that is no expiry but a broken answer. */
 #define LIFE_MAX (7 * USEC_PER_DAY)
 
-/* --- endpoints ------------------------------------------------------------------------------------- */
-
-/* From botocore's partitions.json and the rule set of ECR. The first prefix that matches counts; "" is
- * the partition of every other region. */
-static const struct {
-        const char *prefix, *suffix, *dualstack_suffix;
-} partitions[] = {
-        { "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn" },
-        { "eusc-", "amazonaws.eu", "api.amazonwebservices.eu" },
-        { "us-isob-", "sc2s.sgov.gov", "api.aws.scloud" },
-        { "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov" },
-        { "us-iso-", "c2s.ic.gov", "api.aws.ic.gov" },
-        { "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk" },
-        { "", "amazonaws.com", "api.aws" },
-};
-
-int aws_ecr_endpoint(const char *region, bool fips, bool dualstack, char **ret)
-{
-        size_t i = 0;
-
-        while (!startswith(region, partitions[i].prefix))
-                i++;
-        /* "api." is a prefix of the IPv4 names only. */
-        *ret = str_printf("https://%secr%s.%s.%s", dualstack ? "" : "api.", fips ? "-fips" : "", region,
-                          dualstack ? partitions[i].dualstack_suffix : partitions[i].suffix);
-        return *ret ? 0 : -ENOMEM;
-}
-
 /* --- the request ----------------------------------------------------------------------------------- */
 
 /* SigV4 wants the path of a URL encoded once more, all but the slashes. */

@@ -8,10 +8,6 @@
 /* ECR's GetAuthorizationToken, JSON 1.1 protocol.
  * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html */
 
-/* The URL of a region's ECR API, without a trailing slash; regions that are not known yet fall to the
- * partition that their name belongs to. Returns 0 or -ENOMEM. */
-int aws_ecr_endpoint(const char *region, bool fips, bool dualstack, char **ret);
-
 /* Signs and sends one call, dated signing_time. Returns 0 or a negative errno. */
 int aws_ecr_request(HttpClient *client, const char *url, const char *region, const AwsKeys *keys,
                     usec_t signing_time, http_done_t done, void *userdata, HttpRequest **ret);

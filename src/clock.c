@@ -109,9 +109,30 @@ static bool scan_time(const char **s, struct tm *tm)
                scan_char(s, ':') && scan_digits(s, 2, &tm->tm_sec);
 }
 
+/* Reads "Z", or an offset such as "+01:00" as microseconds, to the end of the string. */
+static bool scan_offset(const char *s, int64_t *ret)
+{
+        int sign = *s == '-' ? -1 : 1, hours, minutes;
+
+        *ret = 0;
+        if (streq(s, "Z"))
+                return true;
+        if (*s != '+' && *s != '-')
+                return false;
+        s++;
+        if (!scan_digits(&s, 2, &hours) || !scan_char(&s, ':') || !scan_digits(&s, 2, &minutes) || *s ||
+            hours > 23 || minutes > 59)
+                return false;
+        *ret = sign * (hours * 60 + minutes) * (int64_t) USEC_PER_MINUTE;
+        return true;
+}
+
 int clock_parse_rfc3339(const char *s, usec_t *ret)
 {
         struct tm tm = { 0 };
+        int64_t offset;
+        usec_t local;
+        int r;
 
         if (!scan_digits(&s, 4, &tm.tm_year) || !scan_char(&s, '-') || !scan_digits(&s, 2, &tm.tm_mon) ||
             !scan_char(&s, '-') || !scan_digits(&s, 2, &tm.tm_mday) || !scan_char(&s, 'T') ||
@@ -125,9 +146,15 @@ int clock_parse_rfc3339(const char *s, usec_t *ret)
                 while (isdigit((unsigned char) *s))
                         s++;
         }
-        if (!streq(s, "Z"))
+        if (!scan_offset(s, &offset))
                 return -EINVAL;
-        return tm_to_usec(&tm, ret);
+        r = tm_to_usec(&tm, &local);
+        if (r < 0)
+                return r;
+        if ((int64_t) local < offset)
+                return -EINVAL;
+        *ret = (usec_t) ((int64_t) local - offset);
+        return 0;
 }
 
 /* Reads one of names, which have three letters each. */

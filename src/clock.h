@@ -27,7 +27,7 @@ usec_t usec_sub(usec_t a, usec_t b);
 #define CLOCK_RFC3339_MAX sizeof("2026-11-23T19:19:27Z")
 const char *clock_format_rfc3339(char buffer[static CLOCK_RFC3339_MAX], usec_t t);
 
-/* Parses RFC 3339 in UTC ("Z", a fraction is allowed and dropped). Returns 0 or -EINVAL. */
+/* Parses RFC 3339, "Z" or an offset at its end; a fraction is allowed and dropped. Returns 0 or -EINVAL. */
 int clock_parse_rfc3339(const char *s, usec_t *ret);
 
 /* ISO 8601 basic form, "20261123T191927Z": what SigV4 signs. Its first 8 characters are the date. */

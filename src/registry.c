@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "aws-endpoint.h"
 #include "backoff.h"
 #include "hash.h"
 #include "log.h"
@@ -304,8 +305,8 @@ static int make_url(Registry *r)
 {
         if (r->conf->endpoint_url)
                 return str_replace(&r->url, r->conf->endpoint_url);
-        return aws_ecr_endpoint(r->conf->region, r->conf->use_fips_endpoint, r->conf->use_dualstack_endpoint,
-                                &r->url);
+        return aws_endpoint(AWS_SERVICE_ECR, r->conf->region, r->conf->use_fips_endpoint,
+                            r->conf->use_dualstack_endpoint, &r->url);
 }
 
 int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, const RegistryPast *past,

@@ -11,48 +11,6 @@
 
 #include <cmocka.h>
 
-/* --- endpoints ----------------------------------------------------------------------------------------- */
-
-static void test_endpoints_of_every_partition(void **state)
-{
-        /* IPv4, and dual-stack; from botocore's partitions.json and the rule set of ECR. */
-        static const char *const cases[][3] = {
-                { "eu-central-1", "api.ecr%s.eu-central-1.amazonaws.com", "ecr%s.eu-central-1.api.aws" },
-                { "us-east-1", "api.ecr%s.us-east-1.amazonaws.com", "ecr%s.us-east-1.api.aws" },
-                { "mx-central-1", "api.ecr%s.mx-central-1.amazonaws.com", "ecr%s.mx-central-1.api.aws" },
-                { "us-gov-west-1", "api.ecr%s.us-gov-west-1.amazonaws.com", "ecr%s.us-gov-west-1.api.aws" },
-                { "cn-north-1", "api.ecr%s.cn-north-1.amazonaws.com.cn",
-                  "ecr%s.cn-north-1.api.amazonwebservices.com.cn" },
-                { "cn-northwest-1", "api.ecr%s.cn-northwest-1.amazonaws.com.cn",
-                  "ecr%s.cn-northwest-1.api.amazonwebservices.com.cn" },
-                { "eusc-de-east-1", "api.ecr%s.eusc-de-east-1.amazonaws.eu",
-                  "ecr%s.eusc-de-east-1.api.amazonwebservices.eu" },
-                { "us-iso-east-1", "api.ecr%s.us-iso-east-1.c2s.ic.gov",
-                  "ecr%s.us-iso-east-1.api.aws.ic.gov" },
-                { "us-isob-east-1", "api.ecr%s.us-isob-east-1.sc2s.sgov.gov",
-                  "ecr%s.us-isob-east-1.api.aws.scloud" },
-                { "eu-isoe-west-1", "api.ecr%s.eu-isoe-west-1.cloud.adc-e.uk",
-                  "ecr%s.eu-isoe-west-1.api.cloud-aws.adc-e.uk" },
-                { "us-isof-south-1", "api.ecr%s.us-isof-south-1.csp.hci.ic.gov",
-                  "ecr%s.us-isof-south-1.api.aws.hci.ic.gov" },
-                /* Not there yet. */
-                { "xy-future-9", "api.ecr%s.xy-future-9.amazonaws.com", "ecr%s.xy-future-9.api.aws" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-                for (unsigned k = 0; k < 4; k++) {
-                        bool fips = k & 1, dualstack = k & 2;
-                        const char *pattern = cases[i][dualstack ? 2 : 1];
-                        const char *rest = strstr(pattern, "%s") + 2;
-                        _cleanup_free_ char *url = NULL, *expected = NULL;
-
-                        expected = str_printf("https://%.*s%s%s", (int) (rest - 2 - pattern), pattern,
-                                              fips ? "-fips" : "", rest);
-                        assert_int_equal(aws_ecr_endpoint(cases[i][0], fips, dualstack, &url), 0);
-                        assert_string_equal(url, expected);
-                }
-}
-
 /* --- the request --------------------------------------------------------------------------------------- */
 
 #define SESSION "FwoGZXIvYXdzEJr//////////wEaDEXAMPLE+Ab0/c2Vzc2lvbg=="
@@ -638,7 +596,6 @@ static void test_error_text_is_not_cut_inside_a_character(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_endpoints_of_every_partition),
                 cmocka_unit_test(test_requests_are_signed_as_botocore_does),
                 cmocka_unit_test(test_requests_have_limits),
                 cmocka_unit_test(test_requests_that_cannot_be_made),

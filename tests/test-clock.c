@@ -103,6 +103,23 @@ static void test_rfc3339_fraction_is_dropped(void **state)
         }
 }
 
+static void test_rfc3339_takes_offsets(void **state)
+{
+        static const char *const same[] = {
+                "2026-11-23T19:19:27+00:00",
+                "2026-11-23T19:19:27-00:00",
+                "2026-11-23T20:19:27+01:00",
+                "2026-11-24T00:49:27.5+05:30",
+                "2026-11-23T12:19:27-07:00",
+        };
+        usec_t t;
+
+        for (size_t i = 0; i < ELEMENTSOF(same); i++) {
+                assert_int_equal(clock_parse_rfc3339(same[i], &t), 0);
+                assert_int_equal(t, 1795461567 * USEC_PER_SEC);
+        }
+}
+
 static void test_rfc3339_refuses_what_is_none(void **state)
 {
         static const char *const bad[] = {
@@ -113,8 +130,12 @@ static void test_rfc3339_refuses_what_is_none(void **state)
                 "2026-11-23T19:19Z",
                 "2026-11-23 19:19:27Z",
                 "2026-11-23T19:19:27z",
-                "2026-11-23T19:19:27+00:00",
-                "2026-11-23T19:19:27+01:00",
+                "2026-11-23T19:19:27+0000",
+                "2026-11-23T19:19:27+00",
+                "2026-11-23T19:19:27+24:00",
+                "2026-11-23T19:19:27+01:60",
+                "2026-11-23T19:19:27+01:00Z",
+                "1970-01-01T00:59:59+01:00",
                 "2026-11-23T19:19:27.Z",
                 "2026-11-23T19:19:27,5Z",
                 "2026-11-23T19:19:27Z ",
@@ -376,6 +397,7 @@ int main(void)
                 cmocka_unit_test(test_time_zone_of_the_host_does_not_matter),
                 cmocka_unit_test(test_calendar_day_by_day),
                 cmocka_unit_test(test_rfc3339_fraction_is_dropped),
+                cmocka_unit_test(test_rfc3339_takes_offsets),
                 cmocka_unit_test(test_rfc3339_refuses_what_is_none),
                 cmocka_unit_test(test_http_date_refuses_what_is_none),
                 cmocka_unit_test(test_formats_nothing_that_does_not_fit),
