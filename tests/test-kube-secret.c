@@ -418,7 +418,7 @@ static void test_read_annotations(void **state)
                 { "{}", 0, 0, "" },
                 { "{\"eatr/renewed-at\":\"\",\"eatr/expires-at\":\"soon\",\"eatr/token-id\":\"\"}", 0, 0,
                   "" },
-                { "{\"eatr/renewed-at\":\"2026-11-23T19:19:27+02:00\",\"eatr/"
+                { "{\"eatr/renewed-at\":\"2026-11-23T19:19:27+02:0\",\"eatr/"
                   "expires-at\":\"2026-11-24T07:19:27Z \"}",
                   0, 0, "" },
                 { "{\"eatr/renewed-at\":\"2026-11-23T19:19:27.123Z\",\"eatr/"
