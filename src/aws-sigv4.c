@@ -12,6 +12,49 @@
 #define DATE_SIZE 8 /* "20261123" */
 #define CANONICAL_REQUEST_MAX (64U * 1024)
 
+static int compare_parameters(const void *a, const void *b)
+{
+        const AwsParameter *x = a, *y = b;
+        int r = strcmp(x->name, y->name);
+
+        return r != 0 ? r : strcmp(x->value, y->value);
+}
+
+static int append_parameters(const AwsParameter *sorted, size_t n, Buf *b)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = buf_printf(b, "%s%s=%s", i > 0 ? "&" : "", sorted[i].name, sorted[i].value);
+        return r;
+}
+
+int aws_sigv4_query(const AwsParameter *parameters, size_t n, Buf *b)
+{
+        char *encoded[2 * AWS_SIGV4_PARAMETERS_MAX] = { NULL };
+        AwsParameter sorted[AWS_SIGV4_PARAMETERS_MAX];
+        int r = 0;
+
+        if (n > AWS_SIGV4_PARAMETERS_MAX)
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++) {
+                char *name = encoded[2 * i] = encode_percent(parameters[i].name);
+                char *value = encoded[2 * i + 1] = encode_percent(parameters[i].value);
+
+                sorted[i] = (AwsParameter){ name, value };
+                if (!name || !value)
+                        r = -ENOMEM;
+        }
+        if (r >= 0) {
+                /* The order is that of the encoded names. */
+                qsort(sorted, n, sizeof(sorted[0]), compare_parameters);
+                r = append_parameters(sorted, n, b);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(encoded); i++)
+                free(encoded[i]);
+        return r;
+}
+
 static int compare_headers(const void *a, const void *b)
 {
         const AwsHeader *const *x = a, *const *y = b;
@@ -109,7 +152,8 @@ static int append_scope(const AwsScope *scope, Buf *b)
                           scope->region, scope->service);
 }
 
-int aws_sigv4_string_to_sign(const AwsScope *scope, const Buf *canonical_request, Buf *b)
+static int append_string_to_sign(const char *algorithm, const AwsScope *scope, const Buf *canonical_request,
+                                 Buf *b)
 {
         char now[CLOCK_BASIC_MAX], digest[HASH_SHA256_HEX_MAX];
         int r;
@@ -117,13 +161,24 @@ int aws_sigv4_string_to_sign(const AwsScope *scope, const Buf *canonical_request
         r = hash_sha256_hex(buf_str(canonical_request), canonical_request->size, digest);
         if (r < 0)
                 return r;
-        r = buf_printf(b, ALGORITHM "\n%s\n", clock_format_basic(now, scope->time));
+        r = buf_printf(b, "%s\n%s\n", algorithm, clock_format_basic(now, scope->time));
         if (r < 0)
                 return r;
         r = append_scope(scope, b);
         if (r < 0)
                 return r;
         return buf_printf(b, "\n%s", digest);
+}
+
+int aws_sigv4_string_to_sign(const AwsScope *scope, const Buf *canonical_request, Buf *b)
+{
+        return append_string_to_sign(ALGORITHM, scope, canonical_request, b);
+}
+
+int aws_sigv4_string_to_sign_x509(const AwsScope *scope, const AwsSigner *signer,
+                                  const Buf *canonical_request, Buf *b)
+{
+        return append_string_to_sign(signer->algorithm, scope, canonical_request, b);
 }
 
 /* HMAC(HMAC(HMAC(HMAC("AWS4" secret, date), region), service), "aws4_request") */
@@ -142,23 +197,30 @@ static int signing_key(const AwsScope *scope, const AwsKeys *keys, uint8_t key[s
         return r;
 }
 
-static int append_signature(const AwsScope *scope, const AwsKeys *keys, const Buf *string_to_sign, Buf *b)
+/* A secret key as a signer. */
+typedef struct KeySigner {
+        const AwsScope *scope;
+        const AwsKeys *keys;
+} KeySigner;
+
+static int sign_with_keys(void *userdata, const void *p, size_t n, Buf *hex)
 {
+        const KeySigner *signer = userdata;
         uint8_t key[HASH_SHA256_SIZE], digest[HASH_SHA256_SIZE];
         char signature[HASH_SHA256_HEX_MAX];
         int r;
 
-        r = signing_key(scope, keys, key);
+        r = signing_key(signer->scope, signer->keys, key);
         if (r >= 0)
-                r = hash_hmac_sha256(key, sizeof(key), buf_str(string_to_sign), string_to_sign->size,
-                                     digest);
+                r = hash_hmac_sha256(key, sizeof(key), p, n, digest);
         explicit_bzero(key, sizeof(key));
         if (r < 0)
                 return r;
-        return buf_append_str(b, encode_hex(signature, digest, sizeof(digest)));
+        return buf_append_str(hex, encode_hex(signature, digest, sizeof(digest)));
 }
 
-int aws_sigv4_authorization(const AwsRequest *request, const AwsScope *scope, const AwsKeys *keys, Buf *b)
+int aws_sigv4_authorization_x509(const AwsRequest *request, const AwsScope *scope, const AwsSigner *signer,
+                                 Buf *b)
 {
         _cleanup_buf_ Buf canonical = BUF_INIT_SECRET(CANONICAL_REQUEST_MAX); /* holds the session token */
         _cleanup_buf_ Buf signed_headers = BUF_INIT(CANONICAL_REQUEST_MAX);
@@ -168,10 +230,10 @@ int aws_sigv4_authorization(const AwsRequest *request, const AwsScope *scope, co
         r = aws_sigv4_canonical_request(request, &canonical, &signed_headers);
         if (r < 0)
                 return r;
-        r = aws_sigv4_string_to_sign(scope, &canonical, &string);
+        r = append_string_to_sign(signer->algorithm, scope, &canonical, &string);
         if (r < 0)
                 return r;
-        r = buf_printf(b, ALGORITHM " Credential=%s/", keys->access_key_id);
+        r = buf_printf(b, "%s Credential=%s/", signer->algorithm, signer->credential);
         if (r < 0)
                 return r;
         r = append_scope(scope, b);
@@ -180,5 +242,16 @@ int aws_sigv4_authorization(const AwsRequest *request, const AwsScope *scope, co
         r = buf_printf(b, ", SignedHeaders=%s, Signature=", buf_str(&signed_headers));
         if (r < 0)
                 return r;
-        return append_signature(scope, keys, &string, b);
+        return signer->sign(signer->userdata, buf_str(&string), string.size, b);
+}
+
+int aws_sigv4_authorization(const AwsRequest *request, const AwsScope *scope, const AwsKeys *keys, Buf *b)
+{
+        KeySigner key_signer = { .scope = scope, .keys = keys };
+        AwsSigner signer = { .algorithm = ALGORITHM,
+                             .credential = keys->access_key_id,
+                             .sign = sign_with_keys,
+                             .userdata = &key_signer };
+
+        return aws_sigv4_authorization_x509(request, scope, &signer, b);
 }

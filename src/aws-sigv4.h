@@ -39,6 +39,18 @@ typedef struct AwsScope {
         usec_t time; /* what X-Amz-Date says; the scope's date is taken from it */
 } AwsScope;
 
+/* A parameter of the query, not encoded. */
+typedef struct AwsParameter {
+        const char *name;
+        const char *value;
+} AwsParameter;
+
+#define AWS_SIGV4_PARAMETERS_MAX 16U
+
+/* Appends the canonical query that these make in any order, which goes over the wire as it is. Returns 0,
+ * -EINVAL for too many, -EMSGSIZE or -ENOMEM. */
+int aws_sigv4_query(const AwsParameter *parameters, size_t n, Buf *b);
+
 /* Appends the canonical request to b, and the names of the signed headers to signed_headers. */
 int aws_sigv4_canonical_request(const AwsRequest *request, Buf *b, Buf *signed_headers);
 
@@ -48,3 +60,18 @@ int aws_sigv4_string_to_sign(const AwsScope *scope, const Buf *canonical_request
 /* Appends the value of the Authorization header for the whole. All three return 0, -EINVAL for too many
  * headers, -EMSGSIZE when b is too small, -ENOMEM or -EIO. */
 int aws_sigv4_authorization(const AwsRequest *request, const AwsScope *scope, const AwsKeys *keys, Buf *b);
+
+/* Who signs when it is not a secret key: IAM Roles Anywhere takes the signature of a certificate's key. */
+typedef struct AwsSigner {
+        const char *algorithm;  /* "AWS4-X509-RSA-SHA256" */
+        const char *credential; /* the serial number of the certificate, in decimal */
+        /* Appends the signature of n bytes, in hexadecimal; what it returns below 0 is passed on. */
+        int (*sign)(void *userdata, const void *p, size_t n, Buf *hex);
+        void *userdata;
+} AwsSigner;
+
+/* As aws_sigv4_string_to_sign() and aws_sigv4_authorization(), for such a signer. */
+int aws_sigv4_string_to_sign_x509(const AwsScope *scope, const AwsSigner *signer,
+                                  const Buf *canonical_request, Buf *b);
+int aws_sigv4_authorization_x509(const AwsRequest *request, const AwsScope *scope, const AwsSigner *signer,
+                                 Buf *b);

@@ -3,7 +3,7 @@
 
 #include "util.h"
 
-/* SHA-256 and HMAC-SHA-256, from OpenSSL; nothing else includes its headers. */
+/* SHA-256 and HMAC-SHA-256, from OpenSSL, whose headers only hash, http-peer and x509 include. */
 
 #define HASH_SHA256_SIZE 32U
 #define HASH_SHA256_HEX_MAX (2 * HASH_SHA256_SIZE + 1)
