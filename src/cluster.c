@@ -351,9 +351,9 @@ unsigned cluster_in_flight(const Cluster *c)
         return writer_in_flight(c->writer);
 }
 
-int cluster_set_token(Cluster *c, Token *token)
+int cluster_set_auths(Cluster *c, Auths *auths)
 {
-        return writer_set_token(c->writer, token);
+        return writer_set_auths(c->writer, auths);
 }
 
 static void summarize_wanted(const Cluster *c, const Node *n, ClusterSummary *s)

@@ -31,14 +31,14 @@ void cluster_take_over(Cluster *c, const Cluster *old);
 void cluster_stop(Cluster *c);
 unsigned cluster_in_flight(const Cluster *c);
 
-/* See writer_set_token(). */
-int cluster_set_token(Cluster *c, Token *token);
+/* See writer_set_auths(). */
+int cluster_set_auths(Cluster *c, Auths *auths);
 
 /* How many namespaces are in which state; they add up to total. */
 typedef struct ClusterSummary {
         unsigned total;
         unsigned fresh;    /* wanted, and the Secret has what it should have */
-        unsigned due;      /* wanted, and the Secret is good, but a newer token has yet to be written */
+        unsigned due;      /* wanted, and the Secret is good, but newer tokens have yet to be written */
         unsigned pending;  /* wanted, and no good Secret yet: its turn has not come or there is no token */
         unsigned failing;  /* wanted, and the last write failed */
         unsigned conflict; /* wanted, but the Secret there is somebody else's or cannot be changed */

@@ -167,6 +167,17 @@ static void begin_pass(Eatr *e)
         e->pass_renewed = cluster_stats(e->cluster)->renewed;
 }
 
+/* What the token opens goes into the cluster's Secrets. */
+static int set_auths(Cluster *c, Token *token)
+{
+        const AuthsPart part = { .token = token };
+        _cleanup_(auths_unrefp) Auths *auths = NULL;
+        int r;
+
+        r = auths_new(&part, 1, &auths);
+        return r < 0 ? r : cluster_set_auths(c, auths);
+}
+
 /* If there is a token. */
 static int use_token(Eatr *e)
 {
@@ -175,7 +186,7 @@ static int use_token(Eatr *e)
 
         if (!token)
                 return 0;
-        r = cluster_set_token(e->cluster, token);
+        r = set_auths(e->cluster, token);
         if (r >= 0)
                 begin_pass(e);
         return r;
@@ -393,7 +404,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
                 if (r < 0)
                         return r;
                 /* The old token, until there is another: it may be all that can be had now. */
-                r = past.token ? cluster_set_token(cluster, past.token) : 0;
+                r = past.token ? set_auths(cluster, past.token) : 0;
                 if (r < 0)
                         return r;
         }

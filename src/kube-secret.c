@@ -18,22 +18,26 @@
 /* --- writing --------------------------------------------------------------------------------------- */
 
 /* Only "auth": the kubelet derives the rest from it, and containers/image reads nothing else. */
-static int render_docker_config(const Token *token, char **ret)
+static int render_docker_config(const Auths *auths, char **ret)
 {
         _cleanup_json_ cJSON *j = cJSON_CreateObject();
-        cJSON *registry = cJSON_AddObjectToObject(cJSON_AddObjectToObject(j, "auths"), token->host);
+        cJSON *hosts = cJSON_AddObjectToObject(j, "auths");
         _cleanup_erase_ char *text = NULL;
 
-        if (!cJSON_AddStringToObject(registry, "auth", token->value))
-                return -ENOMEM;
+        for (size_t i = 0; i < auths->n; i++)
+                if (!cJSON_AddStringToObject(cJSON_AddObjectToObject(hosts, auths->items[i].host), "auth",
+                                             auths->items[i].value))
+                        return -ENOMEM;
         text = json_print(j);
         if (!text)
                 return -ENOMEM;
+        if (strlen(text) > KUBE_SECRET_DATA_MAX)
+                return -EMSGSIZE;
         *ret = encode_base64(text, strlen(text));
         return *ret ? 0 : -ENOMEM;
 }
 
-static bool add_metadata(cJSON *j, const char *name, const Token *token)
+static bool add_metadata(cJSON *j, const char *name, const Auths *auths)
 {
         cJSON *metadata = cJSON_AddObjectToObject(j, "metadata");
         cJSON *labels = cJSON_AddObjectToObject(metadata, "labels");
@@ -43,23 +47,23 @@ static bool add_metadata(cJSON *j, const char *name, const Token *token)
         return cJSON_AddStringToObject(metadata, "name", name) &&
                cJSON_AddStringToObject(labels, MANAGED_BY_LABEL, MANAGED_BY_VALUE) &&
                cJSON_AddStringToObject(annotations, EXPIRES_ANNOTATION,
-                                       clock_format_rfc3339(expires, token->expires)) &&
+                                       clock_format_rfc3339(expires, auths->expires)) &&
                cJSON_AddStringToObject(annotations, RENEWED_ANNOTATION,
-                                       clock_format_rfc3339(renewed, token->issued)) &&
-               cJSON_AddStringToObject(annotations, TOKEN_ID_ANNOTATION, token->id);
+                                       clock_format_rfc3339(renewed, auths->issued)) &&
+               cJSON_AddStringToObject(annotations, TOKEN_ID_ANNOTATION, auths->id);
 }
 
-int kube_secret_render(const char *name, const Token *token, Buf *b)
+int kube_secret_render(const char *name, const Auths *auths, Buf *b)
 {
         _cleanup_json_ cJSON *j = cJSON_CreateObject();
         _cleanup_erase_ char *data = NULL, *text = NULL;
         int r;
 
-        r = render_docker_config(token, &data);
+        r = render_docker_config(auths, &data);
         if (r < 0)
                 return r;
         if (!cJSON_AddStringToObject(j, "apiVersion", "v1") ||
-            !cJSON_AddStringToObject(j, "kind", "Secret") || !add_metadata(j, name, token) ||
+            !cJSON_AddStringToObject(j, "kind", "Secret") || !add_metadata(j, name, auths) ||
             !cJSON_AddStringToObject(j, "type", TYPE) ||
             !cJSON_AddStringToObject(cJSON_AddObjectToObject(j, "data"), DATA_KEY, data))
                 return -ENOMEM;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "auths.h"
 #include "buf.h"
 #include "json.h"
-#include "token.h"
 
 /* The pull Secret as eatr writes it, and as it is read back: from metadata alone, never its data. Pure. */
 
@@ -16,8 +16,8 @@ typedef struct KubeSecret {
         bool intact; /* every field that eatr writes still is as eatr wrote it, as far as is told */
         uint64_t resource_version;
         char token_id[TOKEN_ID_MAX]; /* "" if not told */
-        usec_t renewed;              /* when its token was issued; 0: not told or nonsense */
-        usec_t expires;
+        usec_t renewed;   /* when its oldest token was issued, in whole seconds; 0: not told or nonsense */
+        usec_t expires;   /* when the first of its tokens does; the same */
         char manager[48]; /* of a foreign Secret: who wrote its data last, for messages */
 } KubeSecret;
 
@@ -25,8 +25,12 @@ typedef struct KubeSecret {
  * answer to a write have in common. */
 void kube_secret_read(const cJSON *object, KubeSecret *ret);
 
-/* Appends the body of a server-side apply; it serves every namespace. Returns 0, -EMSGSIZE or -ENOMEM. */
-int kube_secret_render(const char *name, const Token *token, Buf *b);
+/* What Kubernetes takes as data of a Secret, decoded. */
+#define KUBE_SECRET_DATA_MAX (1024U * 1024)
 
-/* Largest body that kube_secret_render() makes; Kubernetes takes 1 MiB of data. */
+/* Appends the body of a server-side apply; it serves every namespace. Returns 0, -EMSGSIZE if there are more
+ * hosts than KUBE_SECRET_DATA_MAX has room for or b has none, or -ENOMEM. */
+int kube_secret_render(const char *name, const Auths *auths, Buf *b);
+
+/* Largest body that kube_secret_render() makes: the data in base64, and some. */
 #define KUBE_SECRET_BODY_MAX (2U * 1024 * 1024)

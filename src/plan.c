@@ -9,7 +9,7 @@
 #define HEAL_INTERVAL USEC_PER_MINUTE
 #define HEAL_BURST 5
 
-/* A Secret whose token was meant to live longer than this carries nonsense in its annotations. */
+/* A Secret whose tokens were meant to live longer than this carries nonsense in its annotations. */
 #define LIFE_MAX (7 * USEC_PER_DAY)
 
 /* With less than this left a renewal does not wait for its turn. */
@@ -58,37 +58,48 @@ static Plan plan_heal(const Target *t, usec_t now)
 }
 
 /* What the time is where tokens expire. */
-static usec_t token_clock(const Token *token, usec_t now)
+static usec_t token_clock(const Auths *auths, usec_t now)
 {
-        return token->issued + usec_sub(now, token->received_boottime);
+        return auths->issued + usec_sub(now, auths->received_boottime);
 }
 
-bool plan_secret_is_good(const KubeSecret *s, const Token *token, usec_t now)
+bool plan_secret_is_good(const KubeSecret *s, const Auths *auths, usec_t now)
 {
-        return token && s->exists && s->ours && s->intact && token_same_registry(s->token_id, token->id) &&
-               s->expires > token_clock(token, now);
+        return auths && s->exists && s->ours && s->intact && auths_same_hosts(s->token_id, auths->id) &&
+               s->expires > token_clock(auths, now);
 }
 
-/* The Secret is eatr's and whole, but holds another token than the current one: one of an earlier start,
- * or of another eatr. If it is for the same registry it stays until its own time comes, less a tenth, so
- * that what is nearly due does not need a pass of its own. */
-static Plan plan_other_token(const KubeSecret *s, const Token *token, usec_t interval, usec_t now)
+/* Whether what another eatr has written may stay: it is younger, or it came after these, and to write them
+ * again would be to quarrel. Annotations are in whole seconds. */
+static bool lasts_as_long(const Target *t, const Auths *auths)
 {
-        usec_t wall = token_clock(token, now), due, early;
+        const KubeSecret *s = &t->secret;
 
-        if (!token_same_registry(s->token_id, token->id) || s->renewed == 0 || s->expires <= s->renewed ||
+        return s->expires >= auths->expires / USEC_PER_SEC * USEC_PER_SEC &&
+               (s->renewed > auths->issued || streq(t->written, auths->id));
+}
+
+/* The Secret is eatr's and whole, but holds other tokens than the current ones: those of an earlier start,
+ * of another eatr, or from before a renewal. If it opens the same hosts it stays until its own time comes,
+ * less a tenth, so that what is nearly due does not need a pass of its own. */
+static Plan plan_other_tokens(const Target *t, const Auths *auths, usec_t interval, usec_t now)
+{
+        const KubeSecret *s = &t->secret;
+        usec_t wall = token_clock(auths, now), due, early;
+
+        if (!auths_same_hosts(s->token_id, auths->id) || s->renewed == 0 || s->expires <= s->renewed ||
             s->expires - s->renewed > LIFE_MAX || s->renewed > wall + URGENT)
                 return apply(PLAN_RENEW, PACE_NOW, true);
         due = token_renewal_due(s->renewed, s->expires, interval);
         early = due - (due - s->renewed) / 10;
         if (wall < early)
                 return wait_until(PLAN_FRESH, now + (early - wall));
-        if (s->expires >= token->expires && s->renewed > token->issued)
-                return nothing(PLAN_FRESH); /* never go back to an older token */
+        if (lasts_as_long(t, auths))
+                return nothing(PLAN_FRESH);
         return apply(PLAN_RENEW, s->expires < wall + URGENT ? PACE_NOW : PACE_BULK, true);
 }
 
-static Plan decide(const Target *t, const Token *token, usec_t interval, usec_t now)
+static Plan decide(const Target *t, const Auths *auths, usec_t interval, usec_t now)
 {
         const KubeSecret *s = &t->secret;
 
@@ -98,26 +109,26 @@ static Plan decide(const Target *t, const Token *token, usec_t interval, usec_t 
                 return nothing(PLAN_FOREIGN);
         if (s->exists && t->refused && t->refused_version == s->resource_version)
                 return nothing(PLAN_REFUSED);
-        if (!token || token_clock(token, now) >= token->expires)
+        if (!auths || token_clock(auths, now) >= auths->expires)
                 return nothing(PLAN_NO_TOKEN);
-        if (s->exists && s->intact && streq(s->token_id, token->id))
-                return wait_until(PLAN_FRESH, now + (token->expires - token_clock(token, now)));
+        if (s->exists && s->intact && streq(s->token_id, auths->id))
+                return wait_until(PLAN_FRESH, now + (auths->expires - token_clock(auths, now)));
         if (t->retry_at > now)
                 return wait_until(PLAN_BACKOFF, t->retry_at);
         if (!s->exists && !t->had_secret)
                 return apply(PLAN_CREATE, PACE_NOW, false);
         if (!s->exists || !s->intact)
                 return plan_heal(t, now);
-        return plan_other_token(s, token, interval, now);
+        return plan_other_tokens(t, auths, interval, now);
 }
 
-Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
+Plan plan_next(const Target *t, const Auths *auths, usec_t interval, usec_t now)
 {
-        Plan p = decide(t, token, interval, now);
+        Plan p = decide(t, auths, interval, now);
 
-        /* It has been written with this very token, and is not what was written: whoever did that, be it a
+        /* It has been written with these very tokens, and is not what was written: whoever did that, be it a
          * webhook or another eatr, may do it again each time. */
-        if (p.action == PLAN_APPLY && p.reason != PLAN_HEAL && streq(t->written, token->id))
+        if (p.action == PLAN_APPLY && p.reason != PLAN_HEAL && streq(t->written, auths->id))
                 p = plan_heal(t, now);
         /* What has failed before must not keep a first try waiting, nor the server busy. */
         if (p.action == PLAN_APPLY && t->failures > 0)
@@ -125,9 +136,9 @@ Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now)
         return p;
 }
 
-void plan_begun(Target *t, const Token *token)
+void plan_begun(Target *t, const Auths *auths)
 {
-        (void) snprintf(t->written, sizeof(t->written), "%s", token->id);
+        (void) snprintf(t->written, sizeof(t->written), "%s", auths->id);
 }
 
 void plan_succeeded(Target *t, PlanReason reason, usec_t now)
@@ -175,18 +186,23 @@ PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, 
 }
 
 /* The answer to a write and the watch event of a later one travel on different connections. But where a good
- * Secret gets a younger token under an older version, versions went back: etcd has been restored. Not to
- * take that in would mean to write it again and again. */
-static bool is_outdated(const KubeSecret *known, const KubeSecret *secret, uint64_t version)
+ * Secret gets younger tokens under an older version, or what was written last, versions went back: etcd has
+ * been restored. Not to take that in would mean to write it again and again. */
+static bool is_outdated(const Target *t, const KubeSecret *secret, uint64_t version)
 {
+        const KubeSecret *known = &t->secret;
+
         if (version >= known->resource_version)
                 return false;
-        return !(secret && secret->intact && known->intact && secret->renewed > known->renewed);
+        if (!secret || !secret->intact || !known->intact || secret->renewed < known->renewed)
+                return true;
+        return secret->renewed == known->renewed &&
+               (!streq(secret->token_id, t->written) || streq(secret->token_id, known->token_id));
 }
 
 void plan_observe(Target *t, const KubeSecret *secret, uint64_t gone_version)
 {
-        if (is_outdated(&t->secret, secret, secret ? secret->resource_version : gone_version))
+        if (is_outdated(t, secret, secret ? secret->resource_version : gone_version))
                 return;
         if (!secret) {
                 t->secret = (KubeSecret){ .resource_version = gone_version };

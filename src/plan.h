@@ -17,9 +17,9 @@ typedef struct Target {
         uint64_t refused_version; /* ... as long as it is this version */
         unsigned failures;        /* writes that failed in a row */
         usec_t retry_at;          /* CLOCK_BOOTTIME: no write before */
-        usec_t healed_until;      /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_succeeded() */
-        bool denied;              /* the last write failed for want of rights, or so */
-        char written[TOKEN_ID_MAX]; /* id of the token that was written here last; "": none, or it failed */
+        usec_t healed_until; /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_succeeded() */
+        bool denied;         /* the last write failed for want of rights, or so */
+        char written[TOKEN_ID_MAX]; /* id of what was written here last; "": nothing, or it failed */
 } Target;
 
 typedef enum PlanAction {
@@ -30,7 +30,7 @@ typedef enum PlanAction {
 
 typedef enum PlanReason {
         PLAN_UNWANTED, /* the rules or its state exclude the namespace */
-        PLAN_NO_TOKEN, /* there is no token, or it has run out */
+        PLAN_NO_TOKEN, /* there is no token, or one of them has run out */
         PLAN_FOREIGN,  /* the Secret is somebody else's */
         PLAN_REFUSED,  /* it cannot be changed */
         PLAN_BACKOFF,  /* the last write failed */
@@ -38,7 +38,7 @@ typedef enum PlanReason {
         PLAN_FRESH,    /* it is good */
         PLAN_CREATE,   /* there is none yet */
         PLAN_HEAL,     /* it was deleted or edited */
-        PLAN_RENEW,    /* its token is due */
+        PLAN_RENEW,    /* it is due for newer tokens, or lacks a host */
         _PLAN_REASON_MAX,
 } PlanReason;
 
@@ -53,18 +53,30 @@ typedef struct Plan {
         usec_t until;  /* of a wait: CLOCK_BOOTTIME */
 } Plan;
 
-/* Decides for one target. token may be NULL; interval is the renewal interval, 0 for half the token's
- * life; now is CLOCK_BOOTTIME. The wall clock of the host does not come into it: what the time is where
- * tokens expire follows from when the current one arrived. */
-Plan plan_next(const Target *t, const Token *token, usec_t interval, usec_t now);
+/* Decides for one target. auths, what is to be in the Secret, may be NULL; interval is the renewal interval,
+ * 0 for half a token's life; now is CLOCK_BOOTTIME. The wall clock of the host does not come into it: what
+ * the time is where tokens expire follows from when the oldest of auths' arrived.
+ *
+ * A Secret says of its tokens when the oldest was issued and when the first expires. What holds by these:
+ *
+ * - A Secret with auths' id is fresh, whatever the times are. So each new id is written once.
+ * - One with other hosts is written at once: a registry has come or gone.
+ * - One with the same hosts and another id is written when it is due, which is never after one of its tokens
+ *   is. So it gets each renewal of one registry however long another fails, though its times stay those of
+ *   the old token; and a restart leaves it alone until its time comes.
+ * - It is not written if it lasts as long as auths and is younger, or if auths has been written here before:
+ *   of two eatrs with the same hosts, the one with what lasts longer prevails, and of two that are equal
+ *   neither undoes what the other did. Two with different hosts quarrel, once a minute.
+ * - Nothing is written with a token that has run out: who makes auths has to leave that one out in time. */
+Plan plan_next(const Target *t, const Auths *auths, usec_t interval, usec_t now);
 
-/* Whether pods can pull with a Secret: it is eatr's and whole, and its token has not run out. token tells
- * the time, see above; without one nothing is known to be good. */
-bool plan_secret_is_good(const KubeSecret *s, const Token *token, usec_t now);
+/* Whether pods can pull with a Secret: it is eatr's and whole, opens the same hosts as auths, and none of
+ * its tokens has run out. auths tells the time, see above; without it nothing is known to be good. */
+bool plan_secret_is_good(const KubeSecret *s, const Auths *auths, usec_t now);
 
-/* To be told of each write when it begins, and when it has succeeded. Five heals in a row go at once, then one
- * a minute. */
-void plan_begun(Target *t, const Token *token);
+/* To be told of each write when it begins, and when it has succeeded. Five heals in a row go at once, then
+ * one a minute. */
+void plan_begun(Target *t, const Auths *auths);
 void plan_succeeded(Target *t, PlanReason reason, usec_t now);
 
 /* What a failed write tells. Changes the target and returns PLAN_SCOPE_TARGET if it speaks of this

@@ -2,14 +2,10 @@
 #include "config.h"
 
 #include "encode.h"
-#include "hash.h"
 #include "token.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
-
-#define ID_HALF ((int) (TOKEN_ID_MAX - 1) / 2)
 
 /* The kubelet, docker and containers/image all split what base64 holds at the first colon; a line end in
  * it would end up in an HTTP header. */
@@ -35,7 +31,7 @@ static int check_value(const char *value)
         return good ? 0 : -EINVAL;
 }
 
-static bool host_is_good(const char *host)
+bool token_host_is_good(const char *host)
 {
         /* With a scheme or a slash at its end it would match no image. */
         if (!isalnum((unsigned char) *host) || !isalnum((unsigned char) host[strlen(host) - 1]) ||
@@ -47,33 +43,13 @@ static bool host_is_good(const char *host)
         return true;
 }
 
-static int make_id(const char *host, const char *value, char ret[static TOKEN_ID_MAX])
-{
-        char of_host[HASH_SHA256_HEX_MAX], of_value[HASH_SHA256_HEX_MAX];
-        int r;
-
-        r = hash_sha256_hex(host, strlen(host), of_host);
-        if (r < 0)
-                return r;
-        r = hash_sha256_hex(value, strlen(value), of_value);
-        if (r < 0)
-                return r;
-        (void) snprintf(ret, TOKEN_ID_MAX, "%.*s%.*s", ID_HALF, of_host, ID_HALF, of_value);
-        return 0;
-}
-
-bool token_same_registry(const char *id, const char *other)
-{
-        return strncmp(id, other, ID_HALF) == 0;
-}
-
 int token_new(const char *host, const char *value, usec_t issued, usec_t expires, usec_t received_boottime,
               Token **ret)
 {
         _cleanup_(token_unrefp) Token *t = NULL;
         int r;
 
-        if (!host_is_good(host) || expires <= issued)
+        if (!token_host_is_good(host) || expires <= issued)
                 return -EINVAL;
         r = check_value(value);
         if (r < 0)
@@ -81,9 +57,6 @@ int token_new(const char *host, const char *value, usec_t issued, usec_t expires
         t = calloc(1, sizeof(*t));
         if (!t)
                 return -ENOMEM;
-        r = make_id(host, value, t->id);
-        if (r < 0)
-                return r;
         t->n_ref = 1;
         t->host = strdup(host);
         t->value = strdup(value);

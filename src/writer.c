@@ -32,8 +32,8 @@ struct Writer {
         void *userdata;
 
         bool started, stopped;
-        Token *token;
-        Buf body; /* of every write with this token */
+        Auths *auths;
+        Buf body; /* of every write with these */
         Pace pace;
         unsigned failures; /* of the server as a whole, in a row */
         bool unanswered;   /* it is paused because the server gave no answer, not because it asked for it */
@@ -216,7 +216,7 @@ static void begin(Writer *w, Node *n, usec_t now)
                 node_log(n, LOG_ERR, "cannot make a request, trying again: %s", strerror(-r));
                 return;
         }
-        plan_begun(&n->target, w->token);
+        plan_begun(&n->target, w->auths);
         targets_move(w->targets, n, NODE_IN_FLIGHT);
         pace_begin(&w->pace, n->plan.lane, now);
 }
@@ -237,7 +237,7 @@ static void plan(Writer *w, Node *n, usec_t now)
 {
         NodePlace lane;
 
-        n->plan = plan_next(&n->target, w->token, w->config.renewal->auth_token_renewal_interval, now);
+        n->plan = plan_next(&n->target, w->auths, w->config.renewal->auth_token_renewal_interval, now);
         n->wake_at = n->plan.action == PLAN_WAIT ? n->plan.until : USEC_INFINITY;
         wake_at(w, n->wake_at);
         if (n->plan.reason == PLAN_FOREIGN || n->plan.reason == PLAN_REFUSED)
@@ -356,19 +356,19 @@ void writer_drop(Writer *w, Node *n)
 
 /* --- the whole ------------------------------------------------------------------------------------- */
 
-int writer_set_token(Writer *w, Token *token)
+int writer_set_auths(Writer *w, Auths *auths)
 {
         _cleanup_buf_ Buf body = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
         int r;
 
-        r = kube_secret_render(w->config.secret_name, token, &body);
+        r = kube_secret_render(w->config.secret_name, auths, &body);
         if (r < 0)
                 return r;
         buf_done(&w->body);
         w->body = body;
         body = BUF_INIT(0); /* the writer's now */
-        token_unref(w->token);
-        w->token = token_ref(token);
+        auths_unref(w->auths);
+        w->auths = auths_ref(auths);
         writer_mark_all_dirty(w);
         return 0;
 }
@@ -435,7 +435,7 @@ int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, Ku
 
 bool writer_is_good(const Writer *w, const Node *n)
 {
-        return plan_secret_is_good(&n->target.secret, w->token, clock_boottime());
+        return plan_secret_is_good(&n->target.secret, w->auths, clock_boottime());
 }
 
 const char *writer_error(const Writer *w)
@@ -466,7 +466,7 @@ Writer *writer_free(Writer *w)
         (void) sd_event_source_disable_unref(w->planner);
         (void) sd_event_source_disable_unref(w->waker);
         (void) sd_event_unref(w->event);
-        token_unref(w->token);
+        auths_unref(w->auths);
         buf_done(&w->body);
         free(w);
         return NULL;

@@ -20,7 +20,7 @@ typedef struct WriterConfig {
 
 typedef struct WriterStats {
         uint64_t created;      /* Secrets: the API answered 201 */
-        uint64_t renewed;      /* Secrets given a new token in place */
+        uint64_t renewed;      /* Secrets given new tokens in place */
         uint64_t healed;       /* writes because a Secret had been deleted or edited */
         uint64_t failed;       /* writes that failed */
         usec_t last_write;     /* CLOCK_REALTIME of the last that succeeded; 0: none */
@@ -48,9 +48,9 @@ void writer_start(Writer *w);
 void writer_stop(Writer *w);
 unsigned writer_in_flight(const Writer *w);
 
-/* Makes this the current token and every namespace dirty. Returns 0, or a negative errno with the old one
- * in force. */
-int writer_set_token(Writer *w, Token *token);
+/* Makes these what is written from now on, and every namespace dirty. Returns 0, or a negative errno with
+ * the old ones in force. */
+int writer_set_auths(Writer *w, Auths *auths);
 
 /* Has a node planned, soon. Cheap; for any change. */
 void writer_mark_dirty(Writer *w, Node *n);
@@ -65,8 +65,8 @@ void writer_hurry(Writer *w);
 /* Drops a node whose namespace is gone, with the write that may be in flight. */
 void writer_drop(Writer *w, Node *n);
 
-/* Whether the node's Secret is eatr's, whole, and its token has not run out, be it the current one or not.
- */
+/* Whether the node's Secret is eatr's, whole, and no token in it has run out, be they the current ones
+ * or not. */
 bool writer_is_good(const Writer *w, const Node *n);
 
 /* Why the API server as a whole takes no writes, "" if it does; and how often in a row it did not. */

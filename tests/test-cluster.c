@@ -21,7 +21,8 @@ typedef struct Fixture {
         ConfRenewal renewal;
         ConfNamespaces rules;
         ClusterConfig config;
-        Token token;
+        Auth item;
+        Auths auths;
         Cluster *cluster;
         ScriptPeer *namespaces, *secrets; /* the watches */
         unsigned n_changed;
@@ -41,7 +42,7 @@ static void make(Fixture *f)
 {
         f->cluster = cluster_free(f->cluster);
         assert_return_code(cluster_new(f->event, &f->config, on_changed, f, &f->cluster), 0);
-        assert_return_code(cluster_set_token(f->cluster, &f->token), 0);
+        assert_return_code(cluster_set_auths(f->cluster, &f->auths), 0);
 }
 
 static int set_up(void **state)
@@ -49,9 +50,10 @@ static int set_up(void **state)
         Fixture *f = calloc(1, sizeof(*f));
 
         assert_non_null(f);
-        f->token = (Token){ .n_ref = 1,
-                            .host = (char *) "0.dkr.ecr.eu-west-1.amazonaws.com",
-                            .value = (char *) "QVdTOng=",
+        f->item = (Auth){ .host = (char *) "0.dkr.ecr.eu-west-1.amazonaws.com", .value = "QVdTOng=" };
+        f->auths = (Auths){ .n_ref = 1,
+                            .items = &f->item,
+                            .n = 1,
                             .id = NEXT_ID,
                             .issued = SCRIPT_WALL + 6 * USEC_PER_HOUR,
                             .expires = SCRIPT_WALL + 18 * USEC_PER_HOUR,
@@ -73,7 +75,7 @@ static int tear_down(void **state)
         Fixture *f = *state;
 
         f->cluster = cluster_free(f->cluster);
-        assert_int_equal(f->token.n_ref, 1);
+        assert_int_equal(f->auths.n_ref, 1);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
         free(f);
@@ -504,20 +506,20 @@ static void test_a_new_token(void **state)
 {
         static char large[3U * 1024 * 1024];
         Fixture *f = *state;
-        Token later = f->token;
+        Auths later = f->auths;
 
         list_namespaces(f, NAMESPACE("team-a") "," NAMESPACE("kube-system"));
         list_secrets(f,
                      SCRIPT_SECRET("team-a", "5", NEXT_ID) "," SCRIPT_SECRET("kube-system", "5", NEXT_ID));
         expect_writes(f, 0);
         memcpy(later.id, "aaaaaaaadddddddd", sizeof(later.id));
-        assert_return_code(cluster_set_token(f->cluster, &later), 0);
+        assert_return_code(cluster_set_auths(f->cluster, &later), 0);
         assert_request(await(f, APPLY("team-a") "&force=true "), "\"eatr/token-id\":\"aaaaaaaadddddddd\"");
         expect_writes(f, 0);
         expect_summary(f, "fresh 0 due 1 pending 0 failing 0 conflict 0 excluded 1");
         memset(large, 'A', sizeof(large) - 1);
-        f->token.value = large;
-        assert_int_equal(cluster_set_token(f->cluster, &f->token), -EMSGSIZE);
+        f->item.value = large;
+        assert_int_equal(cluster_set_auths(f->cluster, &f->auths), -EMSGSIZE);
         f->cluster = cluster_free(f->cluster);
 }
 

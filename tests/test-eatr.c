@@ -41,15 +41,17 @@ static int test_set_time_relative(sd_event_source *s, uint64_t delay)
 
 #include <cmocka.h>
 
+#define HOST "0.dkr.ecr.eu-west-1.amazonaws.com"
+
 /* --- the two halves are the test's, too -------------------------------------------------------------- */
 
 static struct Cluster {
         cluster_changed_t changed;
         void *userdata;
         ClusterConfig config;
-        int new_result, set_token_result;
-        const Token *token;
-        unsigned n_tokens, n_asked;
+        int new_result, set_auths_result;
+        const char *value; /* that it was given last */
+        unsigned n_auths, n_asked;
 
         bool synced, stalled;
         unsigned tries, failures;
@@ -118,11 +120,13 @@ unsigned cluster_in_flight(const Cluster *c)
         return c->in_flight;
 }
 
-int cluster_set_token(Cluster *c, Token *token)
+int cluster_set_auths(Cluster *c, Auths *auths)
 {
-        c->n_tokens++;
-        c->token = token;
-        return c->set_token_result;
+        c->n_auths++;
+        assert_int_equal(auths->n, 1);
+        assert_string_equal(auths->items[0].host, HOST);
+        c->value = auths->items[0].value;
+        return c->set_auths_result;
 }
 
 void cluster_summary(const Cluster *c, ClusterSummary *ret)
@@ -229,7 +233,7 @@ static Eatr *eatr;
 static char told[8192]; /* "\n" before and after each message */
 static Conf conf = { .secret = { .name = (char *) "ecr" }, .renewal = { .auth_token_renewal_interval = 7 } };
 static KubeConfig kube;
-static Token token = { .expires = EXPIRES };
+static Token token = { .n_ref = 1, .host = (char *) HOST, .value = (char *) "YTpi", .expires = EXPIRES };
 
 static int open_notify_socket(void **state)
 {
@@ -392,7 +396,7 @@ static void test_a_new_token_is_stored(void **state)
         registry.changed(&registry, registry.userdata);
         assert_string_equal(
                 said, "4 systemd cannot keep the token, a restart will need AWS: Connection refused\n");
-        assert_int_equal(cluster.n_tokens, 2);
+        assert_int_equal(cluster.n_auths, 2);
 }
 
 /* The registry decides whether it is of use. */
@@ -410,7 +414,7 @@ static void test_a_stored_token_is_used_at_once(void **state)
         store.token = NULL;
         assert_ptr_equal(registry.past.token, &token);
         assert_memory_equal(&registry.past.origin, &origin, sizeof(origin));
-        assert_ptr_equal(cluster.token, &token);
+        assert_ptr_equal(cluster.value, token.value);
 }
 
 /* --- a reload ---------------------------------------------------------------------------------------- */
@@ -418,7 +422,7 @@ static void test_a_stored_token_is_used_at_once(void **state)
 static Conf new_conf = { .secret = { .name = (char *) "ecr" },
                          .renewal = { .auth_token_renewal_interval = 9 } };
 static KubeConfig new_kube;
-static Token new_token;
+static Token new_token = { .n_ref = 1, .host = (char *) HOST, .value = (char *) "YTpj", .expires = EXPIRES };
 
 static void test_a_reload_keeps_what_need_not_end(void **state)
 {
@@ -444,13 +448,13 @@ static void check_replaced(const EatrConfig *config)
         assert_return_code(eatr_reload(eatr, config), 0);
         assert_int_equal(n_alive, 2);
         assert_int_equal(n_clusters, 2);
-        assert_ptr_equal(another_cluster.token, &token);
+        assert_ptr_equal(another_cluster.value, token.value);
         assert_ptr_equal(another_cluster.took_over, &cluster);
         assert_ptr_equal(another_cluster.config.writer.kube, config->kube);
         assert_ptr_equal(eatr_cluster(eatr), &another_cluster);
         registry.token = &new_token;
         registry.changed(&registry, registry.userdata);
-        assert_ptr_equal(another_cluster.token, &new_token);
+        assert_ptr_equal(another_cluster.value, new_token.value);
         (void) end(NULL);
 }
 
@@ -474,7 +478,7 @@ static void test_a_reload_that_fails_changes_nothing(void **state)
         another_cluster.new_result = -ENOMEM;
         assert_int_equal(eatr_reload(eatr, &config), -ENOMEM);
         another_cluster.new_result = 0;
-        another_cluster.set_token_result = -EMSGSIZE;
+        another_cluster.set_auths_result = -EMSGSIZE;
         assert_int_equal(eatr_reload(eatr, &config), -EMSGSIZE);
         registry.new_result = -EINVAL;
         assert_int_equal(eatr_reload(eatr, &config), -EINVAL);
@@ -561,16 +565,16 @@ static void test_a_new_token_goes_to_the_cluster(void **state)
 {
         begin();
         registry.changed(&registry, registry.userdata);
-        assert_int_equal(cluster.n_tokens, 0);
+        assert_int_equal(cluster.n_auths, 0);
         registry.token = &token;
         registry.changed(&registry, registry.userdata);
-        assert_ptr_equal(cluster.token, &token);
+        assert_ptr_equal(cluster.value, token.value);
         registry.failures = 1; /* that one is known */
         registry.changed(&registry, registry.userdata);
-        assert_int_equal(cluster.n_tokens, 1);
+        assert_int_equal(cluster.n_auths, 1);
 
         registry.failures = 0;
-        cluster.set_token_result = -EMSGSIZE;
+        cluster.set_auths_result = -EMSGSIZE;
         registry.changed(&registry, registry.userdata);
         assert_string_equal(
                 said, "3 Cannot use the new token, keeping the old one until the next: Message too long\n");

@@ -17,23 +17,35 @@
 #define ISSUED (UINT64_C(1795461567) * USEC_PER_SEC) /* 2026-11-23T19:19:27Z */
 #define EXPIRES (ISSUED + 12 * USEC_PER_HOUR)
 
-static Token *make_token(const char *host, const char *value)
+#define DOCKER_CONFIG                                                                        \
+        "{\"auths\":{\"" HOST "\":{\"auth\":\"" VALUE "\"},\"b.example\":{\"auth\":\"" VALUE \
+        "\"},\"public.ecr.aws\":{\"auth\":\"YTpi\"},\"z.example\":{\"auth\":\"" VALUE "\"}}}"
+
+/* One host, and others that its token opens. */
+static Auths *make_auths_with(const char *host, const char *value, char *const *more)
 {
-        Token *t;
+        _cleanup_(token_unrefp) Token *t = NULL;
+        Auths *a = NULL;
 
         /* What is less than a second cannot be told in RFC 3339. */
         assert_int_equal(token_new(host, value, ISSUED + 999999, EXPIRES + 1, USEC_PER_HOUR, &t), 0);
-        return t;
+        assert_int_equal(auths_new(&(AuthsPart){ t, more }, 1, &a), 0);
+        return a;
+}
+
+static Auths *make_auths(const char *host, const char *value)
+{
+        return make_auths_with(host, value, NULL);
 }
 
 /* --- writing --------------------------------------------------------------------------------------- */
 
 static void test_render(void **state)
 {
-        _cleanup_(token_unrefp) Token *t = make_token(HOST, VALUE);
+        _cleanup_(auths_unrefp) Auths *a = make_auths(HOST, VALUE);
         _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
 
-        assert_int_equal(kube_secret_render("ecr", t, &b), 0);
+        assert_int_equal(kube_secret_render("ecr", a, &b), 0);
         assert_string_equal(buf_str(&b),
                             "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{"
                             "\"labels\":{\"app.kubernetes.io/managed-by\":\"eatr\"},"
@@ -49,18 +61,18 @@ static void test_render(void **state)
 /* Byte for byte the same each time; it is appended, and a failure leaves what was there. */
 static void test_render_stable(void **state)
 {
-        _cleanup_(token_unrefp) Token *t = make_token(HOST, VALUE), *same = make_token(HOST, VALUE);
-        _cleanup_buf_ Buf a = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX), b = BUF_INIT(KUBE_SECRET_BODY_MAX);
+        _cleanup_(auths_unrefp) Auths *a = make_auths(HOST, VALUE), *same = make_auths(HOST, VALUE);
+        _cleanup_buf_ Buf first = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX), b = BUF_INIT(KUBE_SECRET_BODY_MAX);
         Buf small = BUF_INIT(400);
 
-        assert_int_equal(kube_secret_render("ecr", t, &a), 0);
+        assert_int_equal(kube_secret_render("ecr", a, &first), 0);
         assert_int_equal(buf_append_str(&b, "> "), 0);
         assert_int_equal(kube_secret_render("ecr", same, &b), 0);
         assert_memory_equal(b.data, "> ", 2);
-        assert_string_equal(buf_str(&a), b.data + 2);
+        assert_string_equal(buf_str(&first), b.data + 2);
 
         assert_int_equal(buf_append_str(&small, "> "), 0);
-        assert_int_equal(kube_secret_render("ecr", t, &small), -EMSGSIZE);
+        assert_int_equal(kube_secret_render("ecr", a, &small), -EMSGSIZE);
         assert_string_equal(buf_str(&small), "> ");
         buf_done(&small);
 }
@@ -88,17 +100,61 @@ static void test_render_real_size(void **state)
 {
         char password[2700], user_password[2800] = "AWS:";
         _cleanup_free_ char *value = NULL;
-        _cleanup_(token_unrefp) Token *t = NULL;
+        _cleanup_(auths_unrefp) Auths *a = NULL;
         _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
 
         memset(password, 'e', sizeof(password));
         password[sizeof(password) - 1] = '\0';
         (void) strcat(user_password, password);
         value = encode_base64(user_password, strlen(user_password));
-        t = make_token("localhost:5000/a_b", value);
-        assert_int_equal(kube_secret_render("a-secret.with.dots", t, &b), 0);
+        a = make_auths("localhost:5000/a_b", value);
+        assert_int_equal(kube_secret_render("a-secret.with.dots", a, &b), 0);
         check_docker_config(buf_str(&b), "localhost:5000/a_b", value);
         assert_in_range(b.size, 4000, 6000);
+}
+
+/* In the order of "auths", each with its own token's value. */
+static void test_render_hosts(void **state)
+{
+        char *more[] = { (char *) "z.example", (char *) "b.example", NULL };
+        _cleanup_(token_unrefp) Token *t = NULL, *other = NULL;
+        _cleanup_(auths_unrefp) Auths *a = NULL;
+        _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
+        _cleanup_json_ cJSON *secret = NULL;
+        _cleanup_free_ char *expected = NULL;
+
+        assert_int_equal(token_new("public.ecr.aws", "YTpi", ISSUED + 7, EXPIRES - USEC_PER_HOUR, 0, &other),
+                         0);
+        assert_int_equal(token_new(HOST, VALUE, ISSUED, EXPIRES, 0, &t), 0);
+        assert_int_equal(auths_new((AuthsPart[]){ { other, NULL }, { t, more } }, 2, &a), 0);
+        assert_int_equal(kube_secret_render("ecr", a, &b), 0);
+        assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &secret), 0);
+        expected = encode_base64(DOCKER_CONFIG, strlen(DOCKER_CONFIG));
+        assert_string_equal(json_string(json_get(secret, "data"), ".dockerconfigjson"), expected);
+        assert_non_null(strstr(buf_str(&b), "\"eatr/expires-at\":\"2026-11-24T06:19:27Z\","
+                                            "\"eatr/renewed-at\":\"2026-11-23T19:19:27Z\","
+                                            "\"eatr/token-id\":\""));
+        assert_non_null(strstr(buf_str(&b), a->id));
+}
+
+/* The API server counts what is decoded. */
+static void test_render_no_more_than_kubernetes_takes(void **state)
+{
+        static const size_t overhead = sizeof("{\"auths\":{\"a\":{\"auth\":\"\"}}}") - 1;
+        static char value[KUBE_SECRET_DATA_MAX + 1];
+        Auth item = { .host = (char *) "a", .value = value };
+        const Auths a = {
+                .n_ref = 1, .items = &item, .n = 1, .id = ID, .issued = ISSUED, .expires = EXPIRES
+        };
+        _cleanup_buf_ Buf b = BUF_INIT(KUBE_SECRET_BODY_MAX);
+
+        memset(value, 'A', KUBE_SECRET_DATA_MAX - overhead);
+        assert_int_equal(kube_secret_render("ecr", &a, &b), 0);
+        assert_in_range(b.size, KUBE_SECRET_DATA_MAX / 3 * 4, KUBE_SECRET_BODY_MAX);
+        buf_clear(&b);
+        value[KUBE_SECRET_DATA_MAX - overhead] = 'A';
+        assert_int_equal(kube_secret_render("ecr", &a, &b), -EMSGSIZE);
+        assert_int_equal(b.size, 0);
 }
 
 /* --- reading --------------------------------------------------------------------------------------- */
@@ -215,12 +271,12 @@ static unsigned check_each_leaf(const cJSON *body, cJSON *root, cJSON *fields)
 
 static void test_read_what_was_rendered(void **state)
 {
-        _cleanup_(token_unrefp) Token *t = make_token(HOST, VALUE);
+        _cleanup_(auths_unrefp) Auths *a = make_auths(HOST, VALUE);
         _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
         _cleanup_json_ cJSON *body = NULL, *fields = NULL;
         KubeSecret s;
 
-        assert_int_equal(kube_secret_render("ecr", t, &b), 0);
+        assert_int_equal(kube_secret_render("ecr", a, &b), 0);
         assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &body), 0);
         fields = fields_of(body);
         /* Identity is nobody's field. */
@@ -229,7 +285,7 @@ static void test_read_what_was_rendered(void **state)
         cJSON_DeleteItemFromObject(cJSON_GetObjectItem(fields, "f:metadata"), "f:name");
         s = read_with_fields(body, fields);
         assert_true(s.ours && s.intact);
-        assert_string_equal(s.token_id, t->id);
+        assert_string_equal(s.token_id, a->id);
         assert_int_equal(s.renewed, ISSUED);
         assert_int_equal(s.expires, EXPIRES);
         assert_int_equal(check_each_leaf(body, fields, fields), 6);
@@ -478,6 +534,8 @@ int main(void)
                 cmocka_unit_test(test_render),
                 cmocka_unit_test(test_render_stable),
                 cmocka_unit_test(test_render_real_size),
+                cmocka_unit_test(test_render_hosts),
+                cmocka_unit_test(test_render_no_more_than_kubernetes_takes),
                 cmocka_unit_test(test_read_own_apply),
                 cmocka_unit_test(test_read_what_was_rendered),
                 cmocka_unit_test(test_read_shared),

@@ -15,16 +15,16 @@
 #define M USEC_PER_MINUTE
 #define H USEC_PER_HOUR
 
-/* The token of the tests arrived when the host had been up for 100 h, and it was WALL at AWS. */
+/* The tokens of the tests arrived when the host had been up for 100 h, and it was WALL at AWS. */
 #define BOOT (100 * H)
 #define WALL (UINT64_C(1795461567) * USEC_PER_SEC) /* 2026-11-23T19:19:27Z */
 #define LIFE (12 * H)
 
 #define ID "bbbbbbbbbbbbbbbb"
-#define OTHER_ID "bbbbbbbbaaaaaaaa" /* of the same registry */
+#define OTHER_ID "bbbbbbbbaaaaaaaa" /* of the same hosts */
 #define ELSEWHERE_ID "aaaaaaaaaaaaaaaa"
 
-static const Token token = {
+static const Auths auths = {
         .n_ref = 1,
         .id = ID,
         .issued = WALL,
@@ -111,7 +111,7 @@ static const struct {
           .now = LIFE,
           .plan = { PLAN_NOTHING, PLAN_NO_TOKEN } },
 
-        /* The Secret has the token. */
+        /* The Secret has the tokens. */
         { "fresh", { SECRET(ID, WALL, WALL + LIFE) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = LIFE } },
         { "fresh, old",
           { SECRET(ID, WALL, WALL + LIFE) },
@@ -155,7 +155,7 @@ static const struct {
           { EDITED, .retry_at = BOOT + M },
           .plan = { PLAN_WAIT, PLAN_BACKOFF, .until = M } },
 
-        /* Another token, and time has not come: the tenth that is missing makes one pass of several. */
+        /* Other tokens, and time has not come: the tenth that is missing makes one pass of several. */
         { "young", { OLD(WALL - H) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 5 * H - 36 * M } },
         { "nearly due", { OLD(WALL - 6 * H + 36 * M + 1) }, .plan = { PLAN_WAIT, PLAN_FRESH, .until = 1 } },
         { "due", { OLD(WALL - 6 * H + 36 * M) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
@@ -204,6 +204,35 @@ static const struct {
           .now = LIFE - 1,
           .plan = { PLAN_NOTHING, PLAN_FRESH } },
 
+        /* One registry fails, another's token has been renewed: the times stay those of the old one's. */
+        { "as old, one token renewed",
+          { OLD(WALL) },
+          .now = 6 * H,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "as old, one token renewed, an earlier one written",
+          { OLD(WALL), .written = OTHER_ID },
+          .now = 6 * H,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "as old, one token renewed, and little time left",
+          { OLD(WALL), .written = OTHER_ID },
+          .now = 11 * H + 1,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+
+        /* As another eatr does: the one whose tokens last longer prevails, and of two that are equal each
+         * writes once. */
+        { "as old, written before, and overwritten",
+          { OLD(WALL), .written = ID },
+          .now = 6 * H,
+          .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "older by less than a second, written before",
+          { SECRET(OTHER_ID, WALL - S, WALL + LIFE), .written = ID },
+          .now = 6 * H,
+          .plan = { PLAN_NOTHING, PLAN_FRESH } },
+        { "lasts less long, written before",
+          { SECRET(OTHER_ID, WALL + S, WALL + LIFE - S), .written = ID },
+          .now = 6 * H,
+          .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
+
         /* Annotations that cannot be eatr's. */
         { "no times", { SECRET(OTHER_ID, 0, 0) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
         { "no expiry", { SECRET(OTHER_ID, WALL, 0) }, .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
@@ -226,15 +255,15 @@ static const struct {
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
 
         /* Pods cannot pull from here with a token for there. */
-        { "for another registry",
+        { "for other hosts",
           { SECRET(ELSEWHERE_ID, WALL - H, WALL + 11 * H) },
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
 
-        /* This very token has been written, and something undid it at once. */
+        /* These very tokens have been written, and something undid it at once. */
         { "written, without its annotations",
           { SECRET("", 0, 0), .written = ID },
           .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
-        { "written, for another registry now",
+        { "written, for other hosts now",
           { SECRET(ELSEWHERE_ID, WALL, WALL + LIFE), .written = ID },
           .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
         { "written, for the sixth time",
@@ -255,7 +284,7 @@ static void test_rules(void **state)
                 Target t = rules[i].target;
                 Plan expected = rules[i].plan, p;
 
-                p = plan_next(&t, rules[i].no_token ? NULL : &token, rules[i].interval, BOOT + rules[i].now);
+                p = plan_next(&t, rules[i].no_token ? NULL : &auths, rules[i].interval, BOOT + rules[i].now);
                 if (expected.action == PLAN_WAIT)
                         expected.until += BOOT;
                 if (p.action != expected.action || p.reason != expected.reason || p.lane != expected.lane ||
@@ -272,17 +301,17 @@ static void test_waits_are_kept(void **state)
 {
         for (size_t i = 0; i < ELEMENTSOF(rules); i++)
                 for (usec_t now = 0; now < LIFE + H; now += 7 * M) {
-                        Plan p = plan_next(&rules[i].target, &token, rules[i].interval, BOOT + now), then;
+                        Plan p = plan_next(&rules[i].target, &auths, rules[i].interval, BOOT + now), then;
 
                         if (p.action != PLAN_WAIT)
                                 continue;
                         assert_true(p.until > BOOT + now);
                         if (p.until - BOOT >= LIFE)
                                 continue; /* the token will have run out */
-                        then = plan_next(&rules[i].target, &token, rules[i].interval, p.until - 1);
+                        then = plan_next(&rules[i].target, &auths, rules[i].interval, p.until - 1);
                         assert_int_equal(then.action, PLAN_WAIT);
                         assert_int_equal(then.until, p.until);
-                        then = plan_next(&rules[i].target, &token, rules[i].interval, p.until);
+                        then = plan_next(&rules[i].target, &auths, rules[i].interval, p.until);
                         assert_false(then.action == PLAN_WAIT && then.reason == p.reason);
                 }
 }
@@ -307,7 +336,7 @@ static unsigned fight(Target *t, usec_t from, usec_t length)
         unsigned n = 0;
 
         for (usec_t now = from; now < from + length;) {
-                Plan p = plan_next(t, &token, 0, now);
+                Plan p = plan_next(t, &auths, 0, now);
 
                 if (p.action == PLAN_WAIT) {
                         assert_int_equal(p.reason, PLAN_FIGHTING);
@@ -405,7 +434,7 @@ static void test_failures(void **state)
                 else
                         assert_int_equal(t.retry_at, 0);
                 assert_int_equal(t.failures, failures[i].delay > 0);
-                p = plan_next(&t, &token, 0, BOOT);
+                p = plan_next(&t, &auths, 0, BOOT);
                 if (scope == PLAN_SCOPE_CLUSTER)
                         assert_memory_equal(&t, &before, sizeof(t));
                 else if (failures[i].verdict != MATCH_WANTED)
@@ -468,7 +497,7 @@ static void observe(Target *t, uint64_t version, const char *id, usec_t renewed,
 
 static PlanReason reason(const Target *t)
 {
-        return plan_next(t, &token, 0, BOOT).reason;
+        return plan_next(t, &auths, 0, BOOT).reason;
 }
 
 static void test_observe(void **state)
@@ -551,6 +580,25 @@ static void test_observe_restored(void **state)
         assert_int_equal(reason(&t), PLAN_HEAL);
 }
 
+/* The same where a registry fails, so that what is written is as old as what was there before. */
+static void test_observe_restored_as_old(void **state)
+{
+        Target t = { .verdict = MATCH_WANTED };
+
+        observe(&t, 1000, OTHER_ID, WALL, true, true);
+        observe(&t, 500, ID, WALL, true, true); /* of an earlier write, for all that is known */
+        assert_int_equal(t.secret.resource_version, 1000);
+        plan_begun(&t, &auths);
+        observe(&t, 500, "bbbbbbbbcccccccc", WALL, true, true);
+        observe(&t, 500, ID, WALL, true, false);
+        observe(&t, 500, ID, WALL - S, true, true);
+        assert_int_equal(t.secret.resource_version, 1000);
+        observe(&t, 500, ID, WALL, true, true);
+        assert_int_equal(t.secret.resource_version, 500);
+        observe(&t, 499, ID, WALL, true, true); /* the same is no news */
+        assert_int_equal(t.secret.resource_version, 500);
+}
+
 /* --- a simulated week ------------------------------------------------------------------------------ */
 
 /* The world: AWS, an API server with namespaces and Secrets, and an eatr in which nothing but plan and
@@ -558,6 +606,7 @@ static void test_observe_restored(void **state)
 
 #define N_NAMESPACES 40
 #define N_EVENTS 16
+#define N_REGISTRIES 2
 #define IN_FLIGHT_MAX 16U
 
 /* Within this a wanted namespace has to have what can be had; a fight costs a minute of it. */
@@ -571,8 +620,11 @@ typedef struct Scenario {
         usec_t interval, length, step;
         uint64_t seed;
         unsigned trouble; /* one disturbance in so many steps; 0: none */
-        Outage aws[4], api[2];
+        unsigned n_registries;
+        Outage aws[N_REGISTRIES][4], api[2];
         usec_t restarts[4], suspend_at;
+        bool stored;        /* tokens outlive restarts */
+        unsigned unwritten; /* auths that are over before a Secret is due, when there is no trouble */
         Outage fight; /* somebody undoes what is written to namespace 0 */
 } Scenario;
 
@@ -580,8 +632,9 @@ typedef struct Scenario {
 typedef struct Stored {
         bool exists, ours, intact;
         uint64_t version;
-        unsigned serial; /* of its token, 0: a stranger's */
+        char id[TOKEN_ID_MAX];
         usec_t renewed, expires;
+        usec_t opens[N_REGISTRIES]; /* until then */
 } Stored;
 
 typedef struct Space {
@@ -608,7 +661,7 @@ typedef struct Space {
         Plan plan;
 
         /* What is checked. */
-        unsigned last_serial;
+        char last_id[TOKEN_ID_MAX];
 } Space;
 
 typedef struct World {
@@ -617,9 +670,13 @@ typedef struct World {
         uint64_t random, version;
         Space spaces[N_NAMESPACES];
 
-        Token *token;
-        usec_t token_call, token_since; /* when AWS is called next; since when there always was a good one */
-        unsigned serial;
+        struct {
+                Token *token;
+                usec_t call, since; /* when it is called next; since when there always was a good token */
+        } registries[N_REGISTRIES];
+        Auths *auths;
+        char last_id[TOKEN_ID_MAX];
+        unsigned n_auths, serial;
         usec_t api_since, paused_until, restarted;
         bool api_was_down;
 
@@ -653,9 +710,9 @@ static bool is_down(const World *w, const Outage *outages, size_t n)
         return false;
 }
 
-static bool aws_is_down(const World *w)
+static bool aws_is_down(const World *w, unsigned registry)
 {
-        return is_down(w, w->scenario->aws, ELEMENTSOF(w->scenario->aws));
+        return is_down(w, w->scenario->aws[registry], ELEMENTSOF(w->scenario->aws[registry]));
 }
 
 static bool api_is_down(const World *w)
@@ -668,9 +725,9 @@ static bool is_fight(const World *w)
         return is_down(w, &w->scenario->fight, 1);
 }
 
-static bool token_is_good(const World *w)
+static bool is_good(const World *w, const Token *t)
 {
-        return w->token && wall(w) < w->token->expires;
+        return t && wall(w) < t->expires;
 }
 
 /* The metadata as the API server would show it, read by the code that eatr reads it with. */
@@ -683,7 +740,7 @@ static KubeSecret read_stored(const Stored *s)
 
         text = str_printf(
                 "{\"kind\":\"PartialObjectMetadata\",\"metadata\":{\"name\":\"ecr\",\"resourceVersion\":\"%"
-                "llu\"%s%s%s%s%s,"
+                "llu\"%s%s%s%s%s%s%s,"
                 "\"managedFields\":[{\"manager\":\"%s\",\"operation\":\"%s\",\"fieldsV1\":{%s\"f:type\":{},"
                 "\"f:metadata\":{\"f:labels\":{\"f:app.kubernetes.io/managed-by\":{}},\"f:annotations\":{"
                 "\"f:eatr/expires-at\":{},\"f:eatr/renewed-at\":{},\"f:eatr/token-id\":{}}}}}]}}",
@@ -691,8 +748,9 @@ static KubeSecret read_stored(const Stored *s)
                 s->ours ? clock_format_rfc3339(renewed, s->renewed) : "",
                 s->ours ? "\",\"eatr/expires-at\":\"" : "",
                 s->ours ? clock_format_rfc3339(expires, s->expires) : "",
-                s->ours ? "\",\"eatr/token-id\":\"%\"}" : "", s->ours ? "eatr" : "kubectl-create",
-                s->ours ? "Apply" : "Update", s->intact ? "\"f:data\":{\"f:.dockerconfigjson\":{}}," : "");
+                s->ours ? "\",\"eatr/token-id\":\"" : "", s->ours ? s->id : "", s->ours ? "\"}" : "",
+                s->ours ? "eatr" : "kubectl-create", s->ours ? "Apply" : "Update",
+                s->intact ? "\"f:data\":{\"f:.dockerconfigjson\":{}}," : "");
         assert_non_null(text);
         assert_int_equal(json_parse(text, strlen(text), 65536, &j), 0);
         kube_secret_read(j, &secret);
@@ -701,7 +759,6 @@ static KubeSecret read_stored(const Stored *s)
         return secret;
 }
 
-/* Ids are told by serials here. */
 static void observe_stored(Space *n, const Stored *s)
 {
         KubeSecret secret;
@@ -711,7 +768,6 @@ static void observe_stored(Space *n, const Stored *s)
                 return;
         }
         secret = read_stored(s);
-        (void) snprintf(secret.token_id, sizeof(secret.token_id), "%016u", s->serial);
         plan_observe(&n->target, &secret, 0);
 }
 
@@ -732,8 +788,11 @@ static void changed(World *w, Space *n)
 
 /* --- AWS --- */
 
-static void new_token(World *w)
+static void new_token(World *w, unsigned registry)
 {
+        static const char *const hosts[N_REGISTRIES] = { "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+                                                         "public.ecr.aws" };
+        usec_t issued = wall(w) + registry * 300 * USEC_PER_MSEC;
         char password[64];
         _cleanup_free_ char *value = NULL;
         Token *t = NULL;
@@ -741,28 +800,52 @@ static void new_token(World *w)
         (void) snprintf(password, sizeof(password), "AWS:%u", ++w->serial);
         value = encode_base64(password, strlen(password));
         assert_non_null(value);
-        assert_int_equal(token_new("123456789012.dkr.ecr.eu-west-1.amazonaws.com", value, wall(w),
-                                   wall(w) + LIFE, w->now, &t),
-                         0);
-        (void) snprintf(t->id, sizeof(t->id), "%016u", w->serial);
-        if (!token_is_good(w))
-                w->token_since = w->now;
-        token_unref(w->token);
-        w->token = t;
-        w->token_call =
+        assert_int_equal(token_new(hosts[registry], value, issued, issued + LIFE, w->now, &t), 0);
+        if (!is_good(w, w->registries[registry].token))
+                w->registries[registry].since = w->now;
+        token_unref(w->registries[registry].token);
+        w->registries[registry].token = t;
+        w->registries[registry].call =
                 w->now + (token_renewal_due(t->issued, t->expires, w->scenario->interval) - t->issued);
+}
+
+/* All that is good; what was there before stays if nothing is. */
+static void new_auths(World *w)
+{
+        AuthsPart parts[N_REGISTRIES];
+        size_t n = 0;
+
+        for (unsigned i = 0; i < w->scenario->n_registries; i++)
+                if (is_good(w, w->registries[i].token))
+                        parts[n++] = (AuthsPart){ .token = w->registries[i].token };
+        if (n == 0)
+                return;
+        w->auths = auths_unref(w->auths);
+        assert_int_equal(auths_new(parts, n, &w->auths), 0);
+        if (streq(w->auths->id, w->last_id))
+                return;
+        memcpy(w->last_id, w->auths->id, sizeof(w->last_id));
+        w->n_auths++;
 }
 
 static void run_aws(World *w)
 {
-        if (!token_is_good(w))
-                w->token_since = USEC_INFINITY;
-        if (w->now < w->token_call)
-                return;
-        if (aws_is_down(w))
-                w->token_call = w->now + M;
-        else
-                new_token(w);
+        bool changed = w->auths && wall(w) >= w->auths->expires;
+
+        for (unsigned i = 0; i < w->scenario->n_registries; i++) {
+                if (!is_good(w, w->registries[i].token))
+                        w->registries[i].since = USEC_INFINITY;
+                if (w->now < w->registries[i].call)
+                        continue;
+                if (aws_is_down(w, i)) {
+                        w->registries[i].call = w->now + M;
+                        continue;
+                }
+                new_token(w, i);
+                changed = true;
+        }
+        if (changed)
+                new_auths(w);
 }
 
 /* --- the API server --- */
@@ -822,7 +905,7 @@ static void disturb(World *w, Space *n)
 /* One write. What must never happen is looked for here, where it would happen. */
 static void serve_write(World *w, Space *n)
 {
-        const Token *t = w->token;
+        const Auths *a = w->auths;
         Stored *s = &n->secret;
 
         n->outcome = HTTP_OK;
@@ -845,12 +928,12 @@ static void serve_write(World *w, Space *n)
                 return;
         }
         assert_true(n->exists && !n->excluded && !n->terminating);
-        assert_true(token_is_good(w));
+        assert_true(a && wall(w) < a->expires);
         if (s->exists)
-                assert_true(t->expires >= s->expires);
+                assert_true(a->expires + S > s->expires);
         if (n->plan.reason != PLAN_HEAL)
-                assert_int_not_equal(n->last_serial, w->serial);
-        n->last_serial = w->serial;
+                assert_string_not_equal(n->last_id, a->id);
+        memcpy(n->last_id, a->id, sizeof(n->last_id));
         n->status.code = s->exists ? 200 : 201;
         w->writes++;
         w->heals += n->plan.reason == PLAN_HEAL;
@@ -860,10 +943,12 @@ static void serve_write(World *w, Space *n)
                 .exists = true,
                 .ours = true,
                 .intact = true,
-                .serial = w->serial,
-                .renewed = t->issued,
-                .expires = t->expires,
+                .renewed = a->issued,
+                .expires = a->expires,
         };
+        memcpy(s->id, a->id, sizeof(s->id));
+        for (unsigned i = 0; i < w->scenario->n_registries; i++)
+                s->opens[i] = is_good(w, w->registries[i].token) ? w->registries[i].token->expires : 0;
         changed(w, n);
         n->answer = *s;
 }
@@ -912,9 +997,13 @@ static void restart(World *w)
                 w->spaces[i].target = (Target){ 0 };
                 w->spaces[i].in_flight = false;
         }
-        w->token = token_unref(w->token);
-        w->token_call = w->now;
-        w->token_since = USEC_INFINITY;
+        w->auths = auths_unref(w->auths);
+        for (unsigned i = 0; i < w->scenario->n_registries && !w->scenario->stored; i++) {
+                w->registries[i].token = token_unref(w->registries[i].token);
+                w->registries[i].call = w->now;
+                w->registries[i].since = USEC_INFINITY;
+        }
+        new_auths(w);
         w->restarted = w->now;
         list(w);
 }
@@ -923,7 +1012,8 @@ static void restart(World *w)
 static void check_after_restart(const World *w, const Space *n)
 {
         if (w->restarted == 0 || w->now > w->restarted + 10 * M || w->scenario->interval > 0 ||
-            n->plan.reason == PLAN_HEAL || n->plan.reason == PLAN_CREATE)
+            n->plan.reason == PLAN_HEAL || n->plan.reason == PLAN_CREATE ||
+            !auths_same_hosts(n->secret.id, w->auths->id))
                 return;
         assert_true(n->secret.renewed + (5 * H + 24 * M) <= wall(w) + S);
 }
@@ -940,32 +1030,34 @@ static unsigned in_flight(const World *w)
 static void run_space(World *w, Space *n)
 {
         n->target.verdict = n->terminating ? MATCH_TERMINATING : n->excluded ? MATCH_IGNORED : MATCH_WANTED;
-        n->plan = plan_next(&n->target, w->token, w->scenario->interval, w->now);
+        n->plan = plan_next(&n->target, w->auths, w->scenario->interval, w->now);
         if (n->plan.action == PLAN_WAIT)
                 assert_true(n->plan.until > w->now);
         if (n->plan.action != PLAN_APPLY || w->now < w->paused_until || in_flight(w) >= IN_FLIGHT_MAX)
                 return;
         w->attempts++;
         check_after_restart(w, n);
-        plan_begun(&n->target, w->token);
+        plan_begun(&n->target, w->auths);
         serve_write(w, n);
         n->in_flight = true;
         n->answer_due = w->now + rnd(w) % 3 * w->scenario->step;
 }
 
-/* Whoever is wanted has a good Secret, if that could be had for long enough. */
-static void check_supply(const World *w, const Space *n)
+/* Whoever is wanted has a good Secret of all that could be had for long enough. */
+static void check_supply(const World *w, const Space *n, unsigned registry)
 {
         usec_t since = MAX(MAX(w->api_since, n->quiet_since), MAX(w->restarted, w->start));
 
         if (!n->exists || n->excluded || n->terminating || n->target.failures > 0 ||
-            (n->secret.exists && !n->secret.ours) || w->token_since == USEC_INFINITY || api_is_down(w))
+            (n->secret.exists && !n->secret.ours) || w->registries[registry].since == USEC_INFINITY ||
+            api_is_down(w))
                 return;
-        if (w->now < MAX(since, w->token_since) + PATIENCE)
+        if (w->now < MAX(since, w->registries[registry].since) + PATIENCE)
                 return;
-        if (!n->secret.exists || !n->secret.intact || n->secret.expires <= wall(w))
-                fail_msg("%lld s: namespace %zd: no good Secret: %s", (long long) ((w->now - w->start) / S),
-                         n - w->spaces, plan_reason_to_string(n->plan.reason));
+        if (!n->secret.exists || !n->secret.intact || n->secret.opens[registry] <= wall(w))
+                fail_msg("%lld s: namespace %zd: no good Secret for registry %u: %s",
+                         (long long) ((w->now - w->start) / S), n - w->spaces, registry,
+                         plan_reason_to_string(n->plan.reason));
 }
 
 static void run_fight(World *w)
@@ -1013,13 +1105,16 @@ static void step(World *w)
                         take_in(w, n);
                 if (!n->in_flight)
                         run_space(w, n);
-                check_supply(w, n);
+                for (unsigned k = 0; k < c->n_registries; k++)
+                        check_supply(w, n, k);
         }
 }
 
-static void simulate(const Scenario *c)
+/* Returns how many different auths there were. */
+static unsigned simulate(const Scenario *c)
 {
         World *w = calloc(1, sizeof(*w));
+        unsigned n_auths;
         uint64_t most;
 
         assert_non_null(w);
@@ -1027,8 +1122,10 @@ static void simulate(const Scenario *c)
         w->start = w->now = BOOT;
         w->wall_offset = WALL - BOOT + 123456;
         w->random = c->seed;
-        w->token_call = w->now;
-        w->token_since = USEC_INFINITY;
+        for (size_t i = 0; i < N_REGISTRIES; i++) {
+                w->registries[i].call = w->now;
+                w->registries[i].since = USEC_INFINITY;
+        }
         for (size_t i = 0; i < N_NAMESPACES * 3 / 4; i++)
                 w->spaces[i] = (Space){ .exists = true, .known = true, .excluded = i % 10 == 9 };
         while (w->now < w->start + c->length) {
@@ -1039,29 +1136,36 @@ static void simulate(const Scenario *c)
                         w->now += 5 * H; /* the host sleeps, and everybody else goes on */
                         w->api_since = w->now;
                         run_aws(w);
-                        if (token_is_good(w))
-                                w->token_since = w->now;
+                        for (unsigned i = 0; i < c->n_registries; i++)
+                                if (is_good(w, w->registries[i].token))
+                                        w->registries[i].since = w->now;
                 }
         }
         print_message("seed %llu: %llu writes (%llu created, %llu renewed, %llu healed) of %llu tries with "
-                      "%u tokens; "
+                      "%u tokens, %u auths; "
                       "%llu disturbances, %llu undone, %llu refused\n",
                       (unsigned long long) c->seed, (unsigned long long) w->writes,
                       (unsigned long long) w->creations, (unsigned long long) w->renewals,
-                      (unsigned long long) w->heals, (unsigned long long) w->attempts, w->serial,
+                      (unsigned long long) w->heals, (unsigned long long) w->attempts, w->serial, w->n_auths,
                       (unsigned long long) w->disturbances, (unsigned long long) w->fights,
                       (unsigned long long) w->refusals);
 
-        /* No storm: a renewal a token and namespace, a heal a disturbance, one a minute in a fight. */
-        most = (uint64_t) w->serial * N_NAMESPACES;
+        /* No storm: a renewal an id and namespace, a heal a disturbance, one a minute in a fight. */
+        most = (uint64_t) w->n_auths * N_NAMESPACES;
         assert_true(w->renewals + w->creations <= most);
         assert_true(w->heals <= w->disturbances + w->fights);
         assert_true(w->fights <= (c->fight.to - c->fight.from) / M + 10);
         assert_true(w->attempts <= 2 * w->writes + w->refusals + 1000);
-        if (c->trouble == 0) /* one write a namespace and token, no more and no less */
-                assert_int_equal(w->writes, w->creations * w->serial);
-        token_unref(w->token);
+        if (c->trouble == 0) { /* one write a namespace and id, no more and no less */
+                assert_int_equal(w->creations, N_NAMESPACES * 3 / 4 - N_NAMESPACES * 3 / 4 / 10);
+                assert_int_equal(w->writes, w->creations * (w->n_auths - c->unwritten));
+        }
+        n_auths = w->n_auths;
+        for (size_t i = 0; i < N_REGISTRIES; i++)
+                token_unref(w->registries[i].token);
+        auths_unref(w->auths);
         free(w);
+        return n_auths;
 }
 
 static void test_week(void **state)
@@ -1070,7 +1174,8 @@ static void test_week(void **state)
                 .length = 7 * 24 * H,
                 .step = 10 * S,
                 .trouble = 60,
-                .aws = { { 5 * H, 6 * H }, { 29 * H + 50 * M, 36 * H + 50 * M }, { 70 * H, 90 * H } },
+                .n_registries = 1,
+                .aws = { { { 5 * H, 6 * H }, { 29 * H + 50 * M, 36 * H + 50 * M }, { 70 * H, 90 * H } } },
                 .api = { { 47 * H, 49 * H } },
                 .restarts = { 60 * H, 75 * H, 110 * H + 17 * M, 110 * H + 20 * M },
                 .suspend_at = 130 * H,
@@ -1078,15 +1183,128 @@ static void test_week(void **state)
         };
 
         for (c.seed = 1; c.seed <= 8; c.seed++)
-                simulate(&c);
+                (void) simulate(&c);
+
+        /* Two registries, with troubles of their own. */
+        c.n_registries = 2;
+        c.aws[1][0] = (Outage){ 0, 2 * H };
+        c.aws[1][1] = (Outage){ 20 * H, 44 * H };
+        for (c.seed = 1; c.seed <= 4; c.seed++)
+                (void) simulate(&c);
 }
 
 /* The same without trouble: what is left is renewals, one each half of a token's life. */
 static void test_quiet_week(void **state)
 {
-        Scenario c = { .length = 7 * 24 * H, .step = 10 * S, .seed = 42 };
+        Scenario c = { .length = 7 * 24 * H, .step = 10 * S, .seed = 42, .n_registries = 1 };
 
-        simulate(&c);
+        (void) simulate(&c);
+}
+
+/* Two days, and nothing is amiss but this: one of two registries fails for a day. */
+static void test_one_registry_fails(void **state)
+{
+        Scenario c = { .length = 48 * H,
+                       .step = 10 * S,
+                       .seed = 7,
+                       .n_registries = 2,
+                       .aws = { { { 5 * H, 29 * H } }, { { 0, 2 * H } } } };
+
+        /* The first's tokens are got at 0, 29, 35, 41 and 47 h, the first running out at 12 h; the second's
+         * at 2, 8, 14, 20, 26, 32, 38 and 44 h. */
+        assert_int_equal(simulate(&c), 5 + 1 + 8);
+
+        /* The other one; both are renewed together. At 12 h the old token runs out as the new one comes. */
+        c.unwritten = 1;
+        c.aws[0][0] = (Outage){ 0 };
+        c.aws[1][0] = (Outage){ 5 * H, 29 * H };
+        assert_int_equal(simulate(&c), 8 + 1 + 4);
+
+        /* Both with a short interval: the old token's times are over each time. */
+        c.unwritten = 0;
+        c.interval = 10 * M;
+        c.aws[0][0] = (Outage){ 11 * H, 11 * H + 5 * M };
+        (void) simulate(&c);
+}
+
+/* With the same tokens nothing is written for a restart's sake, be a registry away or not. */
+static void test_restarts_with_tokens(void **state)
+{
+        Scenario c = { .length = 48 * H,
+                       .step = 10 * S,
+                       .seed = 7,
+                       .n_registries = 2,
+                       .stored = true,
+                       .aws = { { { 5 * H, 29 * H } }, { { 0, 2 * H } } },
+                       .restarts = { H, 9 * H, 12 * H + M, 40 * H } };
+
+        assert_int_equal(simulate(&c), 5 + 1 + 8);
+}
+
+/* All tokens are new, so that what was written stays until its time; then it gets what there is. */
+static void test_restarts_without_tokens(void **state)
+{
+        Scenario c = { .length = 48 * H,
+                       .step = 10 * S,
+                       .seed = 7,
+                       .n_registries = 2,
+                       .restarts = { H, 2 * H, 19 * H } };
+
+        /* Tokens at 0 h; 1 h, which are never written; 2 h, which are when the first are due; 8 and 14 h; 19
+         * h; and 25, 31, 37 and 43 h. */
+        c.unwritten = 1;
+        assert_int_equal(simulate(&c), 10);
+}
+
+/* Two eatrs that write the same hosts, each with what it has, as often as they would. */
+static unsigned share(const Auths *const both[2], usec_t from, usec_t length)
+{
+        KubeSecret secret = { 0 };
+        Target t[2] = { 0 };
+        unsigned n = 0;
+
+        for (usec_t now = from; now < from + length; now += 10 * S)
+                for (size_t i = 0; i < 2; i++) {
+                        Plan p = plan_next(&t[i], both[i], 0, now);
+
+                        if (p.action != PLAN_APPLY)
+                                continue;
+                        plan_begun(&t[i], both[i]);
+                        secret = seen(secret.resource_version + 1, both[i]->id, both[i]->issued / S * S,
+                                      true, true);
+                        secret.expires = both[i]->expires / S * S;
+                        plan_succeeded(&t[i], p.reason, now);
+                        plan_observe(&t[0], &secret, 0);
+                        plan_observe(&t[1], &secret, 0);
+                        n++;
+                }
+        return n;
+}
+
+static void test_two_eatrs(void **state)
+{
+        Auths other = auths;
+
+        /* Due since long, and as old as each other to the second: each writes once. */
+        memcpy(other.id, OTHER_ID, sizeof(other.id));
+        assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 5 * H), 1);
+        assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 12 * H), 2);
+        other.issued += 300 * USEC_PER_MSEC;
+        other.expires += 700 * USEC_PER_MSEC;
+        assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 12 * H), 2);
+
+        /* The one that lasts longer prevails, whichever comes first, even if it is the older one. */
+        other.expires += S;
+        assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 12 * H), 2);
+        assert_int_equal(share((const Auths *const[]){ &other, &auths }, BOOT, 12 * H), 3);
+        other.issued -= 5 * S;
+        other.received_boottime -= 5 * S;
+        assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 12 * H), 2);
+        assert_int_equal(share((const Auths *const[]){ &other, &auths }, BOOT, 12 * H), 3);
+
+        /* Other hosts: no more than heals. */
+        memcpy(other.id, ELSEWHERE_ID, sizeof(other.id));
+        assert_in_range(share((const Auths *const[]){ &auths, &other }, BOOT, H), 100, 2 * (1 + 5 + 60));
 }
 
 static void test_short_interval(void **state)
@@ -1096,13 +1314,14 @@ static void test_short_interval(void **state)
                 .length = H,
                 .step = S,
                 .trouble = 30,
-                .aws = { { 10 * M, 15 * M } },
+                .n_registries = 1,
+                .aws = { { { 10 * M, 15 * M } } },
                 .api = { { 30 * M, 33 * M } },
                 .restarts = { 40 * M },
         };
 
         for (c.seed = 1; c.seed <= 8; c.seed++)
-                simulate(&c);
+                (void) simulate(&c);
 }
 
 int main(void)
@@ -1118,8 +1337,13 @@ int main(void)
                 cmocka_unit_test(test_observe_foreign),
                 cmocka_unit_test(test_observe_without_versions),
                 cmocka_unit_test(test_observe_restored),
+                cmocka_unit_test(test_observe_restored_as_old),
                 cmocka_unit_test(test_week),
                 cmocka_unit_test(test_quiet_week),
+                cmocka_unit_test(test_one_registry_fails),
+                cmocka_unit_test(test_restarts_with_tokens),
+                cmocka_unit_test(test_restarts_without_tokens),
+                cmocka_unit_test(test_two_eatrs),
                 cmocka_unit_test(test_short_interval),
         };
 

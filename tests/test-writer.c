@@ -47,7 +47,8 @@ typedef struct Fixture {
         ConfRenewal renewal;
         WriterConfig config;
         KubeStats kube_stats;
-        Token token, next; /* next: half a life later, when what holds the first is due */
+        Auth item;
+        Auths auths, next; /* next: half a life later, when what holds the first is due */
         Targets *targets;
         Writer *writer;
         unsigned n_changed;
@@ -61,7 +62,7 @@ static void on_test_changed(void *userdata)
 }
 
 /* Makes the writer anew, for a test with limits of its own. */
-static void make(Fixture *f, Token *token)
+static void make(Fixture *f, Auths *auths)
 {
         f->targets = targets_free(f->targets);
         f->writer = writer_free(f->writer);
@@ -69,8 +70,8 @@ static void make(Fixture *f, Token *token)
         assert_return_code(
                 writer_new(f->event, &f->config, f->targets, &f->kube_stats, on_test_changed, f, &f->writer),
                 0);
-        if (token)
-                assert_return_code(writer_set_token(f->writer, token), 0);
+        if (auths)
+                assert_return_code(writer_set_auths(f->writer, auths), 0);
 }
 
 static int set_up(void **state)
@@ -80,14 +81,15 @@ static int set_up(void **state)
         assert_non_null(f);
         n_refused = 0;
         frozen = clock_boottime() + USEC_PER_DAY;
-        f->token = (Token){ .n_ref = 1,
-                            .host = (char *) "0.dkr.ecr.eu-west-1.amazonaws.com",
-                            .value = (char *) "QVdTOng=",
+        f->item = (Auth){ .host = (char *) "0.dkr.ecr.eu-west-1.amazonaws.com", .value = "QVdTOng=" };
+        f->auths = (Auths){ .n_ref = 1,
+                            .items = &f->item,
+                            .n = 1,
                             .id = ID,
                             .issued = SCRIPT_WALL,
                             .expires = SCRIPT_WALL + 12 * USEC_PER_HOUR,
                             .received_boottime = frozen };
-        f->next = f->token;
+        f->next = f->auths;
         memcpy(f->next.id, NEXT_ID, sizeof(NEXT_ID));
         f->next.issued += 6 * USEC_PER_HOUR;
         f->next.expires += 6 * USEC_PER_HOUR;
@@ -96,7 +98,7 @@ static int set_up(void **state)
         f->kube.server = f->script.url;
         f->renewal.max_in_flight = 16;
         f->config = (WriterConfig){ .kube = &f->kube, .secret_name = "ecr", .renewal = &f->renewal };
-        make(f, &f->token);
+        make(f, &f->auths);
         *state = f;
         return 0;
 }
@@ -107,7 +109,7 @@ static int tear_down(void **state)
 
         f->targets = targets_free(f->targets);
         f->writer = writer_free(f->writer);
-        assert_int_equal(f->token.n_ref + f->next.n_ref, 2);
+        assert_int_equal(f->auths.n_ref + f->next.n_ref, 2);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
         free(f);
@@ -228,7 +230,7 @@ static void test_only_a_good_token_is_written(void **state)
         writer_start(f->writer);
         (void) add(f, "a");
         expect_writes(f, 0);
-        assert_return_code(writer_set_token(f->writer, &f->token), 0);
+        assert_return_code(writer_set_auths(f->writer, &f->auths), 0);
         settle(f, await(f, APPLY("a")), CREATED("7"));
         advance(f, 12 * USEC_PER_HOUR);
         (void) add(f, "b");
@@ -260,9 +262,10 @@ static void test_what_was_changed_is_healed(void **state)
 static void test_a_new_token_makes_all_dirty(void **state)
 {
         static char large[3U * 1024 * 1024];
+        Auth item = { .host = (char *) "a", .value = large };
         Fixture *f = *state;
         const WriterStats *s = writer_stats(f->writer);
-        Token too_large = f->next;
+        Auths too_large = f->next;
         ScriptPeer *p;
 
         writer_start(f->writer);
@@ -270,7 +273,7 @@ static void test_a_new_token_makes_all_dirty(void **state)
         (void) add_old(f, "b");
         add_old(f, "only-its-secret-is-known")->exists = false;
         expect_writes(f, 0);
-        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
         for (unsigned i = 0; i < 2; i++) {
                 p = await(f, "PATCH ");
                 assert_request(p, "/secrets/ecr?fieldManager=eatr&force=true ");
@@ -284,8 +287,8 @@ static void test_a_new_token_makes_all_dirty(void **state)
 
         /* One that cannot be written leaves the old one in force. */
         memset(large, 'A', sizeof(large) - 1);
-        too_large.value = large;
-        assert_int_equal(writer_set_token(f->writer, &too_large), -EMSGSIZE);
+        too_large.items = &item;
+        assert_int_equal(writer_set_auths(f->writer, &too_large), -EMSGSIZE);
         assert_int_equal(too_large.n_ref, 1);
         (void) add(f, "c");
         assert_request(await(f, APPLY("c")), "\"eatr/token-id\":\"" NEXT_ID "\"");
@@ -455,7 +458,7 @@ static void test_it_tries_again_by_itself(void **state)
 
         frozen = 0;
         n_refused = 1;
-        f->token.received_boottime = clock_boottime();
+        f->auths.received_boottime = clock_boottime();
         writer_start(f->writer);
         (void) add(f, "a");
         script_until(&f->script, n_refused == 0);
@@ -491,10 +494,10 @@ static void test_new_ones_come_first(void **state)
         Fixture *f = *state;
 
         f->renewal.max_in_flight = 1;
-        make(f, &f->token);
+        make(f, &f->auths);
         (void) add_old(f, "old-1");
         (void) add_old(f, "old-2");
-        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
         (void) add(f, "new");
         writer_start(f->writer);
         for (size_t i = 0; i < ELEMENTSOF(order); i++) {
@@ -515,12 +518,12 @@ static void test_only_so_many_are_in_flight(void **state)
         char name[16];
 
         f->renewal.max_in_flight = 4;
-        make(f, &f->token);
+        make(f, &f->auths);
         for (unsigned i = 0; i < 9; i++) {
                 (void) snprintf(name, sizeof(name), "old-%u", i);
                 (void) add_old(f, name);
         }
-        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
         writer_start(f->writer);
         expect_writes(f, 3); /* room is kept */
         (void) add(f, "new-1");
@@ -550,7 +553,7 @@ static void test_a_stop(void **state)
         assert_int_equal(writer_in_flight(f->writer), 1);
         writer_stop(f->writer);
         (void) add(f, "b");
-        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
         writer_start(f->writer); /* a list that is read only now */
         expect_writes(f, 1);
         before = f->n_changed;
@@ -578,8 +581,8 @@ static void test_a_reload_sets_limits(void **state)
         for (unsigned i = 0; i < 4; i++)
                 settle(f, await(f, "PATCH "), CREATED("7"));
         expect_writes(f, 0);
-        f->next.issued = f->token.issued + USEC_PER_HOUR;
-        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        f->next.issued = f->auths.issued + USEC_PER_HOUR;
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
         expect_writes(f, 0);
         renewal.auth_token_renewal_interval = USEC_PER_MINUTE;
         frozen += USEC_PER_HOUR;
@@ -594,7 +597,7 @@ static void test_dropped_while_in_flight(void **state)
         ScriptPeer *p;
 
         f->renewal.max_in_flight = 1;
-        make(f, &f->token);
+        make(f, &f->auths);
         (void) add(f, "a");
         (void) add(f, "b");
         (void) add(f, "c");
@@ -619,11 +622,11 @@ static void test_dry_run(void **state)
         const Node *a, *b;
 
         f->config.dry_run = true;
-        make(f, &f->token);
+        make(f, &f->auths);
         a = add(f, "a");
         b = add_old(f, "b");
         writer_start(f->writer);
-        assert_return_code(writer_set_token(f->writer, &f->next), 0);
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
         advance(f, USEC_PER_HOUR);
         script_rest(&f->script);
         assert_int_equal(f->script.n_requests, 0);
@@ -641,7 +644,7 @@ static void test_freed(void **state)
         (void) add(f, "a");
         writer_start(f->writer);
         (void) await(f, APPLY("a"));
-        make(f, &f->token);
+        make(f, &f->auths);
         script_rest(&f->script);
         assert_null(targets_first(f->targets));
         assert_null(writer_free(NULL));
