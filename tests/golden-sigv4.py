@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Prints the golden values of test-aws-sigv4.c (argument: sigv4) and test-aws-ecr.c (ecr), made with
-botocore: what stands between the "golden" marks there. Debian: python3-botocore."""
+botocore: what stands between the "golden" marks there; and x509-fixtures.h (x509), whose certificates and keys
+it keeps if that file is there. Debian: python3-botocore, python3-cryptography."""
 
+import base64
 import calendar
+import pathlib
 import re
 import sys
 import time
@@ -90,6 +93,11 @@ ECR = [
 ]
 ECR_DATE = "20261123T191927Z"
 
+FIXTURES = pathlib.Path(__file__).with_name("x509-fixtures.h")
+ARN = "arn:aws:rolesanywhere:eu-west-1:123456789012:"
+ROLE = "arn:aws:iam::123456789012:role/pull/eatr+test=1,@x"
+SESSIONS_DATE = "20261123T191927Z"
+
 
 def sign(c):
     host = dict((k.lower(), v) for k, v in c["headers"])["host"]
@@ -149,5 +157,77 @@ def print_ecr():
         print("        },")
 
 
+def read_fixtures():
+    """The PEM that is there, by its name."""
+    defines = re.findall(r'#define FIXTURE_(\w+)((?: *\\\n *"[^\n]*\\n")+)', FIXTURES.read_text())
+    return {name: "".join(line + "\n" for line in re.findall(r'"(.*)\\n"', lines)) for name, lines in defines}
+
+
+def make_fixtures():
+    """New ones, good for thirty years."""
+    sys.path.insert(0, str(FIXTURES.parent / "scenarios"))
+    from certificates import Issued
+    days = 30 * 365
+    authority = Issued.authority(days=days)
+    below = authority.intermediate(days=days)
+    rsa = below.leaf(kind="rsa2048", days=days - 1)
+    ec = authority.leaf("ec.ops.example", days=days - 2, serial=4711)
+    made = {"CA": authority.pem(), "INTERMEDIATE": below.pem(), "RSA": rsa.pem(), "RSA_KEY": rsa.key_pem(),
+            "EC": ec.pem(), "EC_KEY": ec.key_pem()}
+    return {name: pem.decode() for name, pem in made.items()}
+
+
+def print_define(name, text):
+    print("#define FIXTURE_%s%s" % (name, "".join(' \\\n        "%s"' % line.replace("\n", "\\n")
+                                                  for line in re.findall(".{1,90}\n?|\n", text))))
+
+
+def sessions_request(rsa, chain):
+    """The string to sign and the Authorization header, but for the signature, of a request for a session."""
+    query = [("trustAnchorArn", ARN + "trust-anchor/0a-1"), ("roleArn", ROLE), ("profileArn", ARN + "profile/9")]
+    request = AWSRequest("POST", "https://rolesanywhere.eu-west-1.amazonaws.com/sessions", params=query,
+                         data=b'{"durationSeconds":3600}')
+    for name, value in (("Host", "rolesanywhere.eu-west-1.amazonaws.com"), ("X-Amz-Date", SESSIONS_DATE),
+                        ("Content-Type", "application/json"), ("X-Amz-X509", rsa), ("X-Amz-X509-Chain", chain)):
+        request.headers[name] = value
+    request.context["timestamp"] = SESSIONS_DATE
+    auth = SigV4Auth(Credentials(*OTHER_KEY), "rolesanywhere", "eu-west-1")
+    canonical = auth.canonical_request(request)
+    string = auth.string_to_sign(request, canonical).replace("AWS4-HMAC-SHA256", "AWS4-X509-RSA-SHA256")
+    return canonical.split("\n")[2], string
+
+
+def print_x509():
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding
+    pem = read_fixtures() if FIXTURES.exists() else make_fixtures()
+    print("/* SPDX-License-Identifier: MIT */\n#pragma once\n")
+    print("/* Made by tests/golden-sigv4.py x509. The intermediate has issued the RSA certificate, the CA the other;\n"
+          " * the keys guard nothing. */\n\n/* clang-format off */")
+    for name in ("CA", "INTERMEDIATE", "RSA", "RSA_KEY", "EC", "EC_KEY"):
+        print_define(name, pem[name])
+    encoded = {}
+    for name in ("CA", "INTERMEDIATE", "RSA", "EC"):
+        certificate = x509.load_pem_x509_certificate(pem[name].encode())
+        encoded[name] = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
+        print_define(name + "_BASE64", encoded[name])
+        print('#define FIXTURE_%s_SERIAL "%d"' % (name, certificate.serial_number))
+        for end in ("before", "after"):
+            when = getattr(certificate, "not_valid_" + end)
+            print("#define FIXTURE_%s_NOT_%s %d" % (name, end.upper(), calendar.timegm(when.timetuple())))
+    key = serialization.load_pem_private_key(pem["RSA_KEY"].encode(), None)
+
+    def signature(text):
+        return key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()).hex()
+    print("\n/* What RSA signs is always the same. */")
+    print_define("RSA_SIGNATURE_OF_ABC", signature("abc"))
+    query, string = sessions_request(encoded["RSA"], encoded["INTERMEDIATE"])
+    print_define("SESSIONS_QUERY", query)
+    print_define("SESSIONS_STRING_TO_SIGN", string)
+    print_define("SESSIONS_SIGNATURE", signature(string))
+    print("/* clang-format on */")
+
+
 if __name__ == "__main__":
-    {"sigv4": print_sigv4, "ecr": print_ecr}[sys.argv[1]]()
+    {"sigv4": print_sigv4, "ecr": print_ecr, "x509": print_x509}[sys.argv[1]]()

@@ -11,6 +11,7 @@ import calendar
 import collections
 import hmac
 import json
+import math
 import re
 import secrets
 import signal
@@ -65,6 +66,16 @@ class Call:
         return self.record.status if self.record else 0
 
 
+@dataclass(frozen=True)
+class Keys:
+    """An access key, and until when ECR takes it; temporary ones come with a session token."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires: float = math.inf  # in seconds of the epoch, by ECR's clock
+
+
 class Ecr(Double):
     """The ECR API of one region, or ECR Public's. Every attribute may be changed at any time."""
 
@@ -77,6 +88,7 @@ class Ecr(Double):
         self.access_key = "AKIAEATRTEST00000001"
         self.secret_key = base64.b64encode(secrets.token_bytes(30)).decode()
         self.session_token: str | None = None  # expected exactly when set
+        self.temporary: dict[str, Keys] = {}  # others that are taken, by their access key
         self.lifetime = 43200.0  # of a token, in seconds
         self.proxy_endpoint = f"https://123456789012.dkr.ecr.{region}.amazonaws.com"
         self.fault: Fault | None = None
@@ -89,6 +101,12 @@ class Ecr(Double):
     def service(self) -> str:
         """The service's name in the credential scope."""
         return "ecr-public" if self.public else "ecr"
+
+    def add_temporary_keys(
+        self, access_key: str, secret_key: str, session_token: str, expires: float = math.inf
+    ) -> None:
+        """From now on ECR takes these keys as well, with exactly this token, until they expire."""
+        self.temporary[access_key] = Keys(access_key, secret_key, session_token, expires)
 
     def answer(self, handler: Handler) -> None:
         """Verifies a request, then plays the fault or sends a token."""
@@ -157,20 +175,19 @@ class Ecr(Double):
         if match is None:
             raise AwsError("IncompleteSignatureException", "the Authorization header is malformed")
         key, date, region, service, names, signature = match.groups()
-        if (key, headers.get("X-Amz-Security-Token")) != (self.access_key, self.session_token):
-            text = "The security token included in the request is invalid."
-            raise AwsError("UnrecognizedClientException", text)
+        keys = self._find_keys(key, headers.get("X-Amz-Security-Token"))
         self._verify_date(headers.get("X-Amz-Date", ""), date)
         if region != self.region:
             raise bad_signature("Credential should be scoped to a valid region. ")
         if service != self.service:
             raise bad_signature(f"Credential should be scoped to correct service: '{self.service}'. ")
         needed = ["content-type", "host", "x-amz-date", "x-amz-target"]
-        needed += ["x-amz-security-token"] if self.session_token else []
+        needed += ["x-amz-security-token"] if keys.session_token else []
         for name in needed:
             if name not in names.split(";"):
                 raise bad_signature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization header")
-        if not hmac.compare_digest(self._signature(record, names.split(";"), region, service), signature):
+        right = self._signature(record, names.split(";"), region, service, keys)
+        if not hmac.compare_digest(right, signature):
             raise bad_signature(
                 "The request signature we calculated does not match the signature you provided. Check your"
                 " AWS Secret Access Key and signing method. Consult the service documentation for details."
@@ -181,6 +198,16 @@ class Ecr(Double):
             body = None
         if not isinstance(body, dict):
             raise AwsError("SerializationException", "the body is not a JSON object")
+
+    def _find_keys(self, access_key: str, session_token: str | None) -> Keys:
+        own = Keys(self.access_key, self.secret_key, self.session_token)
+        keys = {**self.temporary, own.access_key: own}.get(access_key)
+        if keys is None or keys.session_token != session_token:
+            text = "The security token included in the request is invalid."
+            raise AwsError("UnrecognizedClientException", text)
+        if keys.expires <= self.now():
+            raise AwsError("ExpiredTokenException", "The security token included in the request is expired")
+        return keys
 
     def _verify_date(self, stamp: str, scope_date: str) -> None:
         if re.fullmatch(r"\d{8}T\d{6}Z", stamp) is None:
@@ -197,14 +224,14 @@ class Ecr(Double):
             limit = f"{_iso(now + SKEW)} ({_iso(now)} + 5 min.)"
             raise bad_signature(f"Signature not yet current: {stamp} is still later than {limit}")
 
-    def _signature(self, record: Record, signed: list[str], region: str, service: str) -> str:
-        """What botocore calculates for this request and our secret."""
+    def _signature(self, record: Record, signed: list[str], region: str, service: str, keys: Keys) -> str:
+        """What botocore calculates for this request and these keys' secret."""
         request = AWSRequest("POST", f"https://{record.headers.get('Host')}/", data=record.body)
         for name in signed:
             if name in record.headers:
                 request.headers[name] = record.headers[name]
         request.context["timestamp"] = record.headers["X-Amz-Date"]
-        auth = SigV4Auth(Credentials(self.access_key, self.secret_key), service, region)
+        auth = SigV4Auth(Credentials(keys.access_key, keys.secret_key), service, region)
         return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
 
 
