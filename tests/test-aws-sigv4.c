@@ -2,13 +2,12 @@
 #include "config.h"
 
 #include "aws-sigv4.h"
+#include "folder.h"
+#include "x509-fixtures.h"
+#include "x509.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #define SESSION "FwoGZXIvYXdzEJr//////////wEaDEXAMPLE+Ab0/c2Vzc2lvbg=="
 #define SUITE_SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -798,6 +797,167 @@ static void test_long_session_tokens_can_be_signed(void **state)
         }
 }
 
+static void check_query(const AwsParameter *parameters, size_t n, const char *expected)
+{
+        _cleanup_buf_ Buf b = BUF_INIT(1000);
+
+        assert_int_equal(aws_sigv4_query(parameters, n, &b), 0);
+        assert_string_equal(buf_str(&b), expected);
+        for (size_t max = 0; max < strlen(expected); max++) {
+                _cleanup_buf_ Buf small = BUF_INIT(max);
+
+                assert_int_equal(aws_sigv4_query(parameters, n, &small), -EMSGSIZE);
+        }
+}
+
+static void test_queries_are_sorted_and_encoded(void **state)
+{
+        /* By the encoded name, then by the encoded value. */
+        static const AwsParameter parameters[] = {
+                { "a-b", "1" }, { "a", "2" },     { "a/", "/" },        { "\303\244", "" },
+                { "a", "1" },   { "Z", "~ +=&" }, { "a", "1\303\244" },
+        };
+        static AwsParameter many[AWS_SIGV4_PARAMETERS_MAX + 1];
+        _cleanup_buf_ Buf b = BUF_INIT(1000);
+
+        check_query(NULL, 0, "");
+        check_query(parameters, 1, "a-b=1");
+        check_query(parameters, ELEMENTSOF(parameters),
+                    "%C3%A4=&Z=~%20%2B%3D%26&a=1&a=1%C3%A4&a=2&a%2F=%2F&a-b=1");
+        for (size_t i = 0; i < ELEMENTSOF(many); i++)
+                many[i] = (AwsParameter){ "n", "v" };
+        assert_int_equal(aws_sigv4_query(many, ELEMENTSOF(many), &b), -EINVAL);
+        assert_int_equal(b.size, 0);
+        assert_int_equal(aws_sigv4_query(many, ELEMENTSOF(many) - 1, &b), 0);
+}
+
+/* A request for a session of IAM Roles Anywhere. */
+#define ARN "arn:aws:rolesanywhere:eu-west-1:123456789012:"
+static const AwsParameter sessions_parameters[] = {
+        { "trustAnchorArn", ARN "trust-anchor/0a-1" },
+        { "roleArn", "arn:aws:iam::123456789012:role/pull/eatr+test=1,@x" },
+        { "profileArn", ARN "profile/9" },
+};
+static const AwsHeader sessions_headers[] = {
+        { "Host", "rolesanywhere.eu-west-1.amazonaws.com" },
+        { "Content-Type", "application/json" },
+        { "X-Amz-Date", "20261123T191927Z" },
+        { "X-Amz-X509", FIXTURE_RSA_BASE64 },
+        { "X-Amz-X509-Chain", FIXTURE_INTERMEDIATE_BASE64 },
+};
+static const char sessions_body[] = "{\"durationSeconds\":3600}";
+static const AwsRequest sessions_request = {
+        .method = "POST",
+        .path = "/sessions",
+        .query = FIXTURE_SESSIONS_QUERY,
+        .headers = sessions_headers,
+        .n_headers = ELEMENTSOF(sessions_headers),
+        .body = sessions_body,
+        .body_size = sizeof(sessions_body) - 1,
+};
+static const AwsScope sessions_scope = { "eu-west-1", "rolesanywhere", 1795461567 * USEC_PER_SEC };
+
+static int sign_with_identity(void *userdata, const void *p, size_t n, Buf *hex)
+{
+        return x509_identity_sign(userdata, p, n, hex);
+}
+
+static X509Identity *load(const char *certificate, const char *key, const char *chain)
+{
+        char error[X509_ERROR_MAX];
+        X509Identity *i = NULL;
+
+        folder_put("certificate", certificate);
+        folder_put("key", key);
+        folder_put("chain", chain);
+        assert_int_equal(x509_identity_load("certificate", "key", "chain", &i, error), 0);
+        return i;
+}
+
+static AwsSigner signer_of(X509Identity *i)
+{
+        return (AwsSigner){ i->algorithm, i->serial, sign_with_identity, i };
+}
+
+static void test_a_request_signed_with_rsa(void **state)
+{
+        _cleanup_x509_identity_ X509Identity *i = load(FIXTURE_RSA, FIXTURE_RSA_KEY, FIXTURE_INTERMEDIATE);
+        AwsSigner signer = signer_of(i);
+        _cleanup_buf_ Buf query = BUF_INIT(1000), canonical = BUF_INIT(10000), names = BUF_INIT(100),
+                          string = BUF_INIT(1000), b = BUF_INIT(1000);
+
+        assert_string_equal(i->certificate, FIXTURE_RSA_BASE64);
+        assert_string_equal(i->chain, FIXTURE_INTERMEDIATE_BASE64);
+        assert_int_equal(aws_sigv4_query(sessions_parameters, ELEMENTSOF(sessions_parameters), &query), 0);
+        assert_string_equal(buf_str(&query), FIXTURE_SESSIONS_QUERY);
+        assert_int_equal(aws_sigv4_canonical_request(&sessions_request, &canonical, &names), 0);
+        assert_int_equal(aws_sigv4_string_to_sign_x509(&sessions_scope, &signer, &canonical, &string), 0);
+        assert_string_equal(buf_str(&string), FIXTURE_SESSIONS_STRING_TO_SIGN);
+        assert_int_equal(aws_sigv4_authorization_x509(&sessions_request, &sessions_scope, &signer, &b), 0);
+        assert_string_equal(buf_str(&b),
+                            "AWS4-X509-RSA-SHA256 Credential=" FIXTURE_RSA_SERIAL
+                            "/20261123/eu-west-1/rolesanywhere/aws4_request, "
+                            "SignedHeaders=content-type;host;x-amz-date;x-amz-x509;x-amz-x509-chain, "
+                            "Signature=" FIXTURE_SESSIONS_SIGNATURE);
+}
+
+/* Whether hex is the EC fixture's signature of the text. */
+static bool is_signed(const char *hex, const Buf *text)
+{
+        BIO *bio = BIO_new_mem_buf(FIXTURE_EC, -1);
+        X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        long size = 0;
+        unsigned char *signature = OPENSSL_hexstr2buf(hex, &size);
+        bool good;
+
+        assert_non_null(signature);
+        assert_int_equal(EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, X509_get0_pubkey(x)), 1);
+        good = EVP_DigestVerify(context, signature, (size_t) size, (const unsigned char *) text->data,
+                                text->size) == 1;
+        OPENSSL_free(signature);
+        EVP_MD_CTX_free(context);
+        X509_free(x);
+        BIO_free(bio);
+        return good;
+}
+
+/* No signature of ECDSA is like the other. */
+static void test_a_request_signed_with_ec(void **state)
+{
+        static const char head[] = "AWS4-X509-ECDSA-SHA256 Credential=" FIXTURE_EC_SERIAL
+                                   "/20261123/eu-west-1/rolesanywhere/aws4_request, "
+                                   "SignedHeaders=content-type;host;x-amz-date;x-amz-x509;x-amz-x509-chain, "
+                                   "Signature=";
+        _cleanup_x509_identity_ X509Identity *i = load(FIXTURE_EC, FIXTURE_EC_KEY, FIXTURE_CA);
+        AwsSigner signer = signer_of(i);
+        _cleanup_buf_ Buf canonical = BUF_INIT(10000), names = BUF_INIT(100), string = BUF_INIT(1000),
+                          b = BUF_INIT(1000);
+
+        assert_int_equal(aws_sigv4_canonical_request(&sessions_request, &canonical, &names), 0);
+        assert_int_equal(aws_sigv4_string_to_sign_x509(&sessions_scope, &signer, &canonical, &string), 0);
+        assert_non_null(startswith(buf_str(&string), "AWS4-X509-ECDSA-SHA256\n20261123T191927Z\n"));
+        assert_int_equal(aws_sigv4_authorization_x509(&sessions_request, &sessions_scope, &signer, &b), 0);
+        assert_non_null(startswith(buf_str(&b), head));
+        assert_true(is_signed(startswith(buf_str(&b), head), &string));
+        string.data[string.size - 1] ^= 1;
+        assert_false(is_signed(startswith(buf_str(&b), head), &string));
+}
+
+static int fail_to_sign(void *userdata, const void *p, size_t n, Buf *hex)
+{
+        return -EKEYREJECTED;
+}
+
+static void test_what_the_signer_says_is_passed_on(void **state)
+{
+        AwsSigner signer = { "ALGORITHM", "me", fail_to_sign, NULL };
+        _cleanup_buf_ Buf b = BUF_INIT(1000);
+
+        assert_int_equal(aws_sigv4_authorization_x509(&sessions_request, &sessions_scope, &signer, &b),
+                         -EKEYREJECTED);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -810,7 +970,11 @@ int main(void)
                 cmocka_unit_test(test_no_more_headers_than_there_is_room_for),
                 cmocka_unit_test(test_a_buffer_too_small_is_an_error_at_every_size),
                 cmocka_unit_test(test_long_session_tokens_can_be_signed),
+                cmocka_unit_test(test_queries_are_sorted_and_encoded),
+                cmocka_unit_test(test_a_request_signed_with_rsa),
+                cmocka_unit_test(test_a_request_signed_with_ec),
+                cmocka_unit_test(test_what_the_signer_says_is_passed_on),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
 }
