@@ -278,19 +278,22 @@ static void on_writer_changed(void *userdata)
 
 static int add_watches(Cluster *c)
 {
+        const KubeWatchSpec namespaces = { .collection = "/api/v1/namespaces" };
+        KubeWatchSpec secrets = { .collection = "/api/v1/secrets" };
         int r;
 
         c->secret_query = str_printf("fieldSelector=metadata.name%%3D%s&", c->config.writer.secret_name);
         if (!c->secret_query)
                 return -ENOMEM;
+        secrets.query = c->secret_query;
         c->namespaces = (Collection){ .cluster = c, .what = "namespaces" };
         c->secrets = (Collection){ .cluster = c, .what = "Secrets" };
-        r = kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, "/api/v1/namespaces", "",
-                           &namespace_handler, &c->namespaces, &c->namespaces.watch);
+        r = kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, &namespaces, &namespace_handler,
+                           &c->namespaces, &c->namespaces.watch);
         if (r < 0)
                 return r;
-        return kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, "/api/v1/secrets",
-                              c->secret_query, &secret_handler, &c->secrets, &c->secrets.watch);
+        return kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, &secrets, &secret_handler,
+                              &c->secrets, &c->secrets.watch);
 }
 
 int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,

@@ -3,10 +3,10 @@
 
 #include "buf.h"
 
-/* Cuts what an API server streams into objects, so that memory holds one object and never a whole list.
- * Pure. */
+/* Cuts what an API server streams into objects, so that memory holds one object and never a whole list, and
+ * that one wiped when it is done with: it may be a Secret. Pure. */
 
-/* Largest single object. etcd takes 1.5 MiB, and only metadata is asked for; what is larger is somebody's
+/* Largest single object. etcd takes 1.5 MiB, and mostly metadata is asked for; what is larger is somebody's
  * joke, made of characters that JSON writes as six. It is left out: nobody's Secret may depend on what
  * others have in their namespaces. */
 #define KUBE_STREAM_ITEM_MAX (2U * 1024 * 1024)

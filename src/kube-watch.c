@@ -62,7 +62,7 @@ typedef enum ListMode {
 struct KubeWatch {
         KubeClient *client; /* nobody else's, see kube-watch.h */
         KubeProbe *probe;
-        const char *collection, *query;
+        KubeWatchSpec spec;
         const KubeWatchHandler *handler;
         void *userdata;
 
@@ -94,7 +94,7 @@ static void set_state(KubeWatch *w, WatchState state, usec_t within)
 {
         static const char *const names[_WATCH_STATE_MAX] = { "waiting", "checking", "listing", "watching" };
 
-        log_debug("%s: %s", w->collection, names[state]);
+        log_debug("%s: %s", w->spec.collection, names[state]);
         w->state = state;
         w->started = clock_boottime();
         w->deadline = usec_add(w->started, within);
@@ -160,13 +160,36 @@ static int begin_request(KubeWatch *w, WatchState state, char *path, const KubeS
         return kube_client_request(w->client, &whole, done, w, &w->request);
 }
 
+/* Whole objects are asked for as what they are. */
+static const char *accept_header(const KubeWatch *w, const char *metadata)
+{
+        return w->spec.kind ? NULL : metadata;
+}
+
+/* What the answers are made of, for messages. */
+static const char *contents(const KubeWatch *w)
+{
+        return w->spec.kind ? w->spec.kind : "metadata";
+}
+
+/* A server that does not know the asked-for form would send whole objects, Secrets among them. suffix is
+ * "List" for a list. */
+static bool has_kind(const KubeWatch *w, const cJSON *object, const char *suffix)
+{
+        const char *kind = json_string(object, "kind");
+        const char *rest =
+                kind ? startswith(kind, w->spec.kind ? w->spec.kind : "PartialObjectMetadata") : NULL;
+
+        return rest && streq(rest, suffix);
+}
+
 /* --- list ------------------------------------------------------------------------------------------ */
 
 /* One object that cannot be read is its namespace's trouble, and told once in a list or watch. */
 static void leave_out(KubeWatch *w, const char *why)
 {
         if (!w->left_out)
-                log_warning("%s: leaving out an object that %s", w->collection, why);
+                log_warning("%s: leaving out an object that %s", w->spec.collection, why);
         w->left_out = true;
         w->events++;
 }
@@ -193,8 +216,8 @@ static int on_data(const void *p, size_t n, void *userdata)
         if (w->stream.skipped > 0)
                 leave_out(w, "is too large");
         if (r == -EBADMSG || r == -EMSGSIZE)
-                (void) snprintf(w->problem, sizeof(w->problem), "the answer is no %s of metadata",
-                                w->state == WATCH_LISTING ? "list" : "watch");
+                (void) snprintf(w->problem, sizeof(w->problem), "the answer is no %s of %s",
+                                w->state == WATCH_LISTING ? "list" : "watch", contents(w));
         return r;
 }
 
@@ -202,7 +225,6 @@ static int on_data(const void *p, size_t n, void *userdata)
 static int finish_list(KubeWatch *w)
 {
         _cleanup_json_ cJSON *envelope = NULL;
-        const char *kind;
         int r;
 
         r = kube_stream_finish(&w->stream);
@@ -212,10 +234,9 @@ static int finish_list(KubeWatch *w)
                        &envelope);
         if (r < 0)
                 return r;
-        kind = json_string(envelope, "kind");
         w->version[0] = '\0';
         set_version(w, envelope);
-        return kind && streq(kind, "PartialObjectMetadataList") && w->version[0] ? 0 : -EBADMSG;
+        return has_kind(w, envelope, "List") && w->version[0] ? 0 : -EBADMSG;
 }
 
 static void on_list_failed(KubeWatch *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after)
@@ -242,7 +263,8 @@ static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *
         r = finish_list(w);
         if (r < 0) {
                 w->version[0] = '\0';
-                fail_because(w, "the answer is no list of metadata");
+                (void) snprintf(w->problem, sizeof(w->problem), "the answer is no list of %s", contents(w));
+                fail_because(w, w->problem);
                 return;
         }
         w->doubtful = false;
@@ -257,12 +279,12 @@ static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *
 
 static int begin_list(KubeWatch *w)
 {
-        static const KubeSpec spec = {
+        const KubeSpec spec = {
                 .verb = KUBE_LIST,
-                .accept = ACCEPT_LIST,
+                .accept = accept_header(w, ACCEPT_LIST),
                 .timeout = LIST_TIMEOUT,
                 .on_data = on_data,
-                .compressed = true,
+                .compressed = !w->spec.kind, /* zlib's memory is wiped by nobody */
         };
         const char *version = w->list_mode == LIST_ANY          ? "0"
                               : w->list_mode == LIST_CONSISTENT ? ""
@@ -270,9 +292,10 @@ static int begin_list(KubeWatch *w)
 
         kube_stream_init(&w->stream, KUBE_STREAM_LIST, on_list_item, w);
         w->handler->list_begin(w->userdata);
-        return begin_request(w, WATCH_LISTING,
-                             str_printf("%s?%sresourceVersion=%s", w->collection, w->query, version), &spec,
-                             on_list_done);
+        return begin_request(
+                w, WATCH_LISTING,
+                str_printf("%s?%sresourceVersion=%s", w->spec.collection, w->spec.query, version), &spec,
+                on_list_done);
 }
 
 /* --- check ----------------------------------------------------------------------------------------- */
@@ -285,7 +308,7 @@ static void on_checked(KubeRequest *q, HttpOutcome outcome, const KubeStatus *st
                 if (status->version_too_large)
                         log_warning("The API server's versions went back, as after a restore of etcd; "
                                     "reading %s anew",
-                                    w->collection);
+                                    w->spec.collection);
                 w->version[0] = '\0';
         } else if (outcome == HTTP_RETRY || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED) {
                 fail(w, outcome, status, kube_request_retry_after(q));
@@ -308,7 +331,7 @@ static int begin_check(KubeWatch *w)
 
         return begin_request(w, WATCH_CHECKING,
                              str_printf("%s?%slimit=1&resourceVersionMatch=NotOlderThan&resourceVersion=%s",
-                                        w->collection, w->query, w->version),
+                                        w->spec.collection, w->spec.query, w->version),
                              &spec, on_checked);
 }
 
@@ -330,16 +353,14 @@ static int on_error_event(KubeWatch *w, const cJSON *status)
 
 static int on_event(KubeWatch *w, const cJSON *event)
 {
-        const char *type = json_string(event, "type"), *kind;
+        const char *type = json_string(event, "type");
         const cJSON *object = json_get(event, "object");
 
         if (!type || !object)
                 return -EBADMSG;
         if (streq(type, "ERROR"))
                 return on_error_event(w, object);
-        /* A server that does not know the asked-for form would send whole Secrets. */
-        kind = json_string(object, "kind");
-        if (!kind || !streq(kind, "PartialObjectMetadata"))
+        if (!has_kind(w, object, ""))
                 return -EBADMSG;
         if (streq(type, "ADDED") || streq(type, "MODIFIED"))
                 w->handler->seen(object, w->userdata);
@@ -376,7 +397,7 @@ static void resume(KubeWatch *w)
         if (w->expirations > 1)
                 delay = backoff_delay(&backoff_policy, w->expirations - 1, backoff_random());
         if (relist) {
-                log_debug("%s: listing anew", w->collection);
+                log_debug("%s: listing anew", w->spec.collection);
                 if (!w->expired || w->expirations > 1)
                         w->list_mode = LIST_CONSISTENT;
                 w->relist_at = 0;
@@ -421,7 +442,7 @@ static int begin_watch(KubeWatch *w)
         unsigned seconds = (unsigned) between(WATCH_SECONDS_MIN, WATCH_SECONDS_MAX);
         const KubeSpec spec = {
                 .verb = KUBE_WATCH,
-                .accept = ACCEPT_WATCH,
+                .accept = accept_header(w, ACCEPT_WATCH),
                 .timeout = seconds * USEC_PER_SEC + WATCH_GRACE,
                 .on_open = on_watch_open,
                 .on_data = on_data,
@@ -432,7 +453,7 @@ static int begin_watch(KubeWatch *w)
         return begin_request(
                 w, WATCH_WATCHING,
                 str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u",
-                           w->collection, w->query, w->version, seconds),
+                           w->spec.collection, w->spec.query, w->version, seconds),
                 &spec, on_watch_done);
 }
 
@@ -477,8 +498,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const char *collection,
-                   const char *query, const KubeWatchHandler *handler, void *userdata, KubeWatch **ret)
+int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const KubeWatchSpec *spec,
+                   const KubeWatchHandler *handler, void *userdata, KubeWatch **ret)
 {
         _cleanup_(kube_watch_freep) KubeWatch *w = NULL;
         int r;
@@ -486,8 +507,9 @@ int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, 
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        w->collection = collection;
-        w->query = query;
+        w->spec = *spec;
+        if (!w->spec.query)
+                w->spec.query = "";
         w->handler = handler;
         w->userdata = userdata;
         r = kube_client_new(event, config, stats, &w->client);

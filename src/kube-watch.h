@@ -4,9 +4,8 @@
 #include "json.h"
 #include "kube-client.h"
 
-/* A reflector: keeps its owner told of one collection, metadata only, by LIST and WATCH, for ever. What a
- * gap hid is repaired by a new LIST, never by special code. Behaviour after client-go's
- * tools/cache/reflector.go.
+/* A reflector: keeps its owner told of one collection by LIST and WATCH, for ever. What a gap hid is
+ * repaired by a new LIST, never by special code. Behaviour after client-go's tools/cache/reflector.go.
  *
  * Each has a connection of its own. Over HTTP/2 libcurl 7.88 may put aside the end of a long answer that it
  * took from the socket while it read another stream, and not look at it before something else comes in
@@ -15,11 +14,20 @@
 
 typedef struct KubeWatch KubeWatch;
 
+/* What is watched. The strings have to outlive the watch. */
+typedef struct KubeWatchSpec {
+        const char *collection; /* its path, "/api/v1/namespaces" */
+        const char *query; /* what is in front of further parameters, "fieldSelector=metadata.name%3Decr&";
+                              NULL: nothing */
+        const char *kind;  /* of whole objects, data and all: "Secret"; NULL: metadata only */
+} KubeWatchSpec;
+
 typedef struct KubeWatchHandler {
         /* A list begins: what is known may be out of date. */
         void (*list_begin)(void *userdata);
 
-        /* The object is there; object is its PartialObjectMetadata, valid during the call. */
+        /* The object is there; object is its PartialObjectMetadata or, if the spec says so, all of it, valid
+         * during the call. In a list a whole object need not have a kind. */
         void (*seen)(const cJSON *object, void *userdata);
 
         /* The object was deleted, or no longer fits the query. */
@@ -36,11 +44,10 @@ typedef struct KubeWatchHandler {
 } KubeWatchHandler;
 
 /* Handlers are called from the event loop, while the connection is being read: they record, and start
- * nothing. query is in front of further parameters, "" or "fieldSelector=metadata.name%3Decr&"; collection
- * is the path, "/api/v1/namespaces". All that is handed in has to outlive the watch. Begins at once. Returns
+ * nothing. All that is handed in has to outlive the watch, but for the spec itself. Begins at once. Returns
  * 0 or a negative errno. */
-int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const char *collection,
-                   const char *query, const KubeWatchHandler *handler, void *userdata, KubeWatch **ret);
+int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const KubeWatchSpec *spec,
+                   const KubeWatchHandler *handler, void *userdata, KubeWatch **ret);
 
 /* Ends a wait after a failure: there is reason to believe that the server is back. */
 void kube_watch_hurry(KubeWatch *w);

@@ -31,6 +31,7 @@ typedef struct Fixture {
         KubeWatch *watch;
 
         char calls[4096]; /* all but working, in their order */
+        char data[16];    /* of the last object seen, its "a" */
         bool listing;
         unsigned n_working, n_failed;
         HttpOutcome outcome;
@@ -56,7 +57,11 @@ static void on_test_list_begin(void *userdata)
 
 static void on_test_seen(const cJSON *object, void *userdata)
 {
-        note(userdata, "+", object);
+        Fixture *f = userdata;
+        const char *data = json_string(json_get(object, "data"), "a");
+
+        note(f, "+", object);
+        (void) snprintf(f->data, sizeof(f->data), "%s", data ? data : "");
 }
 
 static void on_test_gone(const cJSON *object, void *userdata)
@@ -102,6 +107,8 @@ static const KubeWatchHandler handler = {
         .failed = on_test_failed,
 };
 
+static const KubeWatchSpec namespaces = { .collection = "/api/v1/namespaces" };
+
 static int set_up(void **state)
 {
         Fixture *f = calloc(1, sizeof(*f));
@@ -111,9 +118,8 @@ static int set_up(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         script_begin(&f->script, f->event);
         f->config.server = f->script.url;
-        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, "/api/v1/namespaces", "",
-                                          &handler, f, &f->watch),
-                           0);
+        assert_return_code(
+                kube_watch_new(f->event, &f->config, &f->stats, &namespaces, &handler, f, &f->watch), 0);
         *state = f;
         return 0;
 }
@@ -210,15 +216,56 @@ static void test_a_list_and_then_a_watch_from_its_version(void **state)
 
 static void test_the_query_comes_first(void **state)
 {
+        static const KubeWatchSpec secrets = { .collection = "/api/v1/secrets",
+                                               .query = "fieldSelector=metadata.name%3Decr&" };
         Fixture *f = *state;
 
         (void) kube_watch_free(f->watch);
-        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, "/api/v1/secrets",
-                                          "fieldSelector=metadata.name%3Decr&", &handler, f, &f->watch),
+        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, &secrets, &handler, f, &f->watch),
                            0);
         (void) list(f, "GET /api/v1/secrets?fieldSelector=metadata.name%3Decr&resourceVersion=0 ",
                     SCRIPT_LIST("10", ""), "begin end ",
                     "GET /api/v1/secrets?fieldSelector=metadata.name%3Decr&watch=1&");
+}
+
+#define WHOLE(version, data)                                                               \
+        "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"" version \
+        "\"},\"data\":{" data "}}"
+#define WHOLE_LIST(kind, items) \
+        "{\"kind\":\"" kind "\",\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[" items "]}"
+
+/* Where a kind is named the objects come whole, and metadata alone will not do. */
+static void test_whole_objects(void **state)
+{
+        static const KubeWatchSpec secrets = { .collection = "/api/v1/secrets", .kind = "Secret" };
+        Fixture *f = *state;
+        ScriptPeer *p;
+
+        (void) kube_watch_free(f->watch);
+        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, &secrets, &handler, f, &f->watch),
+                           0);
+        for (unsigned i = 0; i < 2; i++) {
+                script_answer(await(f, "GET /api/v1/secrets?resourceVersion=0 "), "200 OK", "",
+                              i == 0 ? SCRIPT_LIST("10", "") : WHOLE_LIST("Secret", ""));
+                expect(f, "begin failed ");
+                assert_string_equal(f->status.message, "the answer is no list of Secret");
+                kube_watch_hurry(f->watch);
+        }
+        p = await(f, "GET /api/v1/secrets?resourceVersion=0 ");
+        assert_request(p, "\r\nAccept: application/json\r\n");
+        assert_false(script_has(p, "gzip"));
+        script_answer(p, "200 OK", "", WHOLE_LIST("SecretList", WHOLE("9", "\"a\":\"b\"")));
+        expect(f, "begin +x end ");
+        assert_string_equal(f->data, "b");
+        p = await(f, "GET /api/v1/secrets?watch=1&allowWatchBookmarks=true&resourceVersion=10&");
+        assert_request(p, "\r\nAccept: application/json\r\n");
+        script_stream(p);
+        script_chunk(p, SCRIPT_EVENT("MODIFIED", WHOLE("11", "\"a\":\"c\"")));
+        expect(f, "+x ");
+        assert_string_equal(f->data, "c");
+        script_chunk(p, SCRIPT_EVENT("MODIFIED", OBJECT("x", "12")));
+        expect(f, "failed ");
+        assert_string_equal(f->status.message, "the answer is no watch of Secret");
 }
 
 /* After an end that is no failure the next watch begins where the last event left off. */
@@ -392,9 +439,6 @@ static void test_after_hours_a_list_of_what_is_true_now(void **state)
 
 /* --- failures ------------------------------------------------------------------------------------------ */
 
-#define WHOLE_SECRET \
-        "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"99\"},\"data\":{}}"
-
 static const struct {
         const char *status, *body; /* status NULL: a stream that ends so, or is cut for "" */
         HttpOutcome outcome;
@@ -404,7 +448,7 @@ static const struct {
         { NULL, "[]\n", HTTP_RETRY, "no watch of metadata" },
         { NULL, "{\"type\":\"ADDED\"}\n", HTTP_RETRY, "no watch of metadata" },
         { NULL, "{\"object\":" OBJECT("x", "99") "}\n", HTTP_RETRY, "no watch of metadata" },
-        { NULL, SCRIPT_EVENT("ADDED", WHOLE_SECRET), HTTP_RETRY, "no watch of metadata" },
+        { NULL, SCRIPT_EVENT("ADDED", WHOLE("99", "")), HTTP_RETRY, "no watch of metadata" },
         { NULL, SCRIPT_EVENT("DELETED", "{}"), HTTP_RETRY, "no watch of metadata" },
         { NULL, ERROR(500, "InternalError"), HTTP_RETRY, "ended with an error: it is InternalError" },
         { NULL, SCRIPT_EVENT("ERROR", "{}"), HTTP_RETRY, "ended with an error: no message" },
@@ -617,9 +661,9 @@ static void test_freed(void **state)
                         script_until(&f->script, p->fd < 0);
                 script_rest(&f->script);
                 assert_string_equal(f->calls, "");
-                assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, "/api/v1/namespaces", "",
-                                                  &handler, f, &f->watch),
-                                   0);
+                assert_return_code(
+                        kube_watch_new(f->event, &f->config, &f->stats, &namespaces, &handler, f, &f->watch),
+                        0);
         }
         assert_null(kube_watch_free(NULL));
 }
@@ -630,6 +674,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_a_list_and_then_a_watch_from_its_version),
                 TEST(test_the_query_comes_first),
+                TEST(test_whole_objects),
                 TEST(test_a_watch_goes_on_from_the_last_version),
                 TEST(test_a_watch_that_stands_works),
                 TEST(test_an_old_version_is_listed_anew),
