@@ -54,11 +54,13 @@ typedef struct Slice {
 /* One text on its way through inih. inih is handed names only: each build of it cuts lines at a length of
  * its own (Debian's at 200 bytes), some end a value at " ;", and none says whether a value continues the one
  * before or from which line it is. So the reader keeps each value for the handler, hands inih "NAME =", and
- * hands it the same again for an indented line. No value gets into inih's buffer, which is not wiped. */
+ * hands it the same again for an indented line. No value gets into inih's buffer, which is not wiped; and
+ * the name of a section, of which inih keeps 49 bytes, is kept here too. */
 typedef struct Parser {
         const ConfFileHandler *handler;
         void *userdata;
         Slice rest;     /* what is still to read */
+        char *section;  /* the name of the last section; NULL: none yet */
         Slice name;     /* of the last key, with its "="; empty: none since the section's start */
         Slice value;    /* in the line that was read last */
         bool continued; /* that line is indented below a key */
@@ -108,17 +110,18 @@ int conf_file_check_characters(const char *s, size_t size, ConfError *error)
         return 0;
 }
 
-static int check_section(const Parser *p, Slice line)
+static int enter_section(Parser *p, Slice line)
 {
-        _cleanup_free_ char *name = NULL;
-
         if (!memchr(line.start, ']', line.size))
                 return conf_error_set(p->error, -EINVAL, "\"[\" without \"]\"");
         if (line.start[line.size - 1] != ']')
                 return conf_error_set(p->error, -EINVAL,
                                       "there is text behind \"]\"; a comment takes a line of its own");
-        name = strndup(line.start + 1, line.size - 2);
-        return name ? p->handler->on_section(name, p->error) : conf_error_oom(p->error);
+        free(p->section);
+        p->section = strndup(line.start + 1, line.size - 2);
+        if (!p->section)
+                return conf_error_oom(p->error);
+        return p->handler->on_section(p->userdata, p->section, p->error);
 }
 
 static void split_pair(Slice line, Slice *ret_name, Slice *ret_value)
@@ -153,7 +156,8 @@ static int read_line(Parser *p, Slice *ret)
                 *ret = p->name;
         } else if (*text.start == '[') {
                 p->name.size = 0;
-                return check_section(p, text);
+                ret->size = 0;
+                return enter_section(p, text);
         } else {
                 split_pair(text, &p->name, &p->value);
                 *ret = p->name;
@@ -179,7 +183,7 @@ static char *on_read(char *buffer, int size, void *userdata)
         return buffer;
 }
 
-static int on_pair(void *userdata, const char *section, const char *name, const char *value
+static int on_pair(void *userdata, const char *unused, const char *name, const char *value
 #if INI_HANDLER_LINENO
                    ,
                    int line
@@ -195,7 +199,7 @@ static int on_pair(void *userdata, const char *section, const char *name, const 
                 return 0;
         copy = strndup(p->value.start, p->value.size);
         p->r = copy ? p->handler->on_value(p->userdata,
-                                           &(ConfFileValue){ .section = section,
+                                           &(ConfFileValue){ .section = p->section ? p->section : "",
                                                              .key = name,
                                                              .value = copy,
                                                              .line = p->line,
@@ -235,6 +239,7 @@ int conf_file_parse(const char *path, const char *text, size_t size, const ConfF
         int r;
 
         r = parse(&p);
+        free(p.section);
         if (r >= 0)
                 return 0;
         if (p.line > 0)

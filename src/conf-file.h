@@ -17,7 +17,7 @@ int conf_file_read(const char *path, Buf *text, mode_t *ret_mode, ConfError *err
 
 /* A value as it stands in the file. */
 typedef struct ConfFileValue {
-        const char *section; /* "": before the first one */
+        const char *section; /* as on_section() was told; "": before the first one */
         const char *key;
         const char *value; /* without blanks around it, as long as the line had room; wiped afterwards */
         unsigned line;
@@ -27,7 +27,7 @@ typedef struct ConfFileValue {
 /* What is called while a text is read. Each returns 0 or a negative errno with *error set, which ends the
  * reading. */
 typedef struct ConfFileHandler {
-        int (*on_section)(const char *name, ConfError *error);
+        int (*on_section)(void *userdata, const char *name, ConfError *error);
         int (*on_value)(void *userdata, const ConfFileValue *v, ConfError *error);
 } ConfFileHandler;
 

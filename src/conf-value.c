@@ -63,16 +63,32 @@ int conf_value_region(const ConfValueRule *rule, const char *value, void *field,
         return set_string(field, value, error);
 }
 
-int conf_value_secret_name(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+static bool is_secret_name(const char *s)
 {
         static const char pattern[] = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 
-        if (strlen(value) > 253 || !matches(value, pattern))
+        return strlen(s) <= 253 && matches(s, pattern);
+}
+
+int conf_value_secret_name(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        if (!is_secret_name(value))
                 return conf_error_set(
                         error, -EINVAL,
                         "%s is no name for a Secret: up to 253 lower-case letters, digits, \"-\" and \".\", "
                         "with a letter or digit at both ends and beside each \".\"",
                         CONF_ERROR_QUOTE(value));
+        return set_string(field, value, error);
+}
+
+int conf_value_secret(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        size_t n = strcspn(value, "/");
+
+        if (n > 63 || !matches(value, "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/") || !is_secret_name(value + n + 1))
+                return conf_error_set(error, -EINVAL,
+                                      "%s is no Secret of the form NAMESPACE/NAME, such as eatr/aws",
+                                      CONF_ERROR_QUOTE(value));
         return set_string(field, value, error);
 }
 
@@ -86,6 +102,59 @@ int conf_value_path(const ConfValueRule *rule, const char *value, void *field, C
                 return set_string(field, value, error);
         path = str_printf("%s/%s", rule->directory, value);
         return path ? set_string(field, path, error) : conf_error_oom(error);
+}
+
+/* --- names of AWS ------------------------------------------------------------------------------------ */
+
+#define ARN_LENGTH_MAX 2048U
+#define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+static int set_arn(char **p, const char *value, const char *pattern, const char *like, ConfError *error)
+{
+        if (strlen(value) > ARN_LENGTH_MAX || !matches(value, pattern))
+                return conf_error_set(error, -EINVAL, "%s is no ARN such as %s", CONF_ERROR_QUOTE(value),
+                                      like);
+        return set_string(p, value, error);
+}
+
+int conf_value_role_arn(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return set_arn(field, value, "^arn:[a-z-]+:iam::[0-9]{12}:role(/[A-Za-z0-9_+=,.@-]+)+$",
+                       "arn:aws:iam::123456789012:role/NAME", error);
+}
+
+int conf_value_trust_anchor_arn(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return set_arn(field, value,
+                       "^arn:[a-z-]+:rolesanywhere:[a-z0-9-]+:[0-9]{12}:trust-anchor/[A-Za-z0-9-]+$",
+                       "arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/ID", error);
+}
+
+int conf_value_profile_arn(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return set_arn(field, value,
+                       "^arn:[a-z-]+:rolesanywhere:[a-z0-9-]+:[0-9]{12}:profile/[A-Za-z0-9-]+$",
+                       "arn:aws:rolesanywhere:eu-central-1:123456789012:profile/ID", error);
+}
+
+static int set_token(char **p, const char *value, size_t most, const char *characters, ConfError *error)
+{
+        size_t n = strlen(value);
+
+        if (n < 2 || n > most || strspn(value, characters) != n)
+                return conf_error_set(error, -EINVAL, "%s is not 2 to %zu letters, digits and any of %s",
+                                      CONF_ERROR_QUOTE(value), most, characters + strlen(ALNUM));
+        return set_string(p, value, error);
+}
+
+int conf_value_external_id(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return set_token(field, value, 1224, ALNUM "_+=,.@:/-", error);
+}
+
+int conf_value_session_name(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return set_token(field, value, 64, ALNUM "_+=,.@-", error);
 }
 
 /* --- words and numbers ------------------------------------------------------------------------------- */
@@ -103,6 +172,24 @@ int conf_value_bool(const ConfValueRule *rule, const char *value, void *field, C
                                 return 0;
                         }
         return conf_error_set(error, -EINVAL, "%s is neither yes nor no", CONF_ERROR_QUOTE(value));
+}
+
+int conf_value_word(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        const char *separator = " is none of ";
+
+        for (const ConfValueWord *w = rule->words; w->word; w++)
+                if (strcasecmp(value, w->word) == 0) {
+                        *(unsigned *) field = w->value;
+                        return 0;
+                }
+        (void) conf_error_set(error, -EINVAL, "%s", CONF_ERROR_QUOTE(value));
+        for (const ConfValueWord *w = rule->words; w->word; w++)
+                if (!w->alias) {
+                        conf_error_add(error, "%s%s", separator, w->word);
+                        separator = ", ";
+                }
+        return -EINVAL;
 }
 
 static bool scan_number(const char *s, uint64_t least, uint64_t most, uint64_t *ret)
@@ -291,15 +378,15 @@ int conf_value_listen(const ConfValueRule *rule, const char *value, void *field,
 
 /* --- lists ------------------------------------------------------------------------------------------- */
 
-static int list_add(char ***list, const char *item, ConfError *error)
+static int list_add(char ***list, const char *item, size_t most, ConfError *error)
 {
         char **longer;
         size_t n = 0;
 
         while ((*list)[n])
                 n++;
-        if (n >= LIST_ITEMS_MAX)
-                return conf_error_set(error, -EINVAL, "the list has more than %u entries", LIST_ITEMS_MAX);
+        if (n >= most)
+                return conf_error_set(error, -EINVAL, "the list has more than %zu entries", most);
         longer = reallocarray(*list, n + 2, sizeof(char *));
         if (!longer)
                 return conf_error_oom(error);
@@ -321,16 +408,11 @@ static char *strip(char *s)
         return s;
 }
 
-static int add_glob(char ***list, const char *glob, ConfError *error)
-{
-        const char *problem = match_glob_problem(glob);
+typedef int AddItem(const ConfValueRule *rule, char ***list, const char *item, ConfError *error);
 
-        if (problem)
-                return conf_error_set(error, -EINVAL, "%s can't match: %s", CONF_ERROR_QUOTE(glob), problem);
-        return list_add(list, glob, error);
-}
-
-int conf_value_globs(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+/* Adds what stands between commas. */
+static int add_items(const ConfValueRule *rule, const char *value, char ***list, AddItem *add,
+                     ConfError *error)
 {
         _cleanup_free_ char *copy = strdup(value);
         char *rest = copy, *item;
@@ -341,14 +423,53 @@ int conf_value_globs(const ConfValueRule *rule, const char *value, void *field, 
         while (r >= 0 && (item = strsep(&rest, ","))) {
                 item = strip(item);
                 if (*item)
-                        r = add_glob(field, item, error);
+                        r = add(rule, list, item, error);
         }
         return r;
 }
 
+static int add_glob(const ConfValueRule *rule, char ***list, const char *glob, ConfError *error)
+{
+        const char *problem = match_glob_problem(glob);
+
+        if (problem)
+                return conf_error_set(error, -EINVAL, "%s can't match: %s", CONF_ERROR_QUOTE(glob), problem);
+        return list_add(list, glob, LIST_ITEMS_MAX, error);
+}
+
+int conf_value_globs(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return add_items(rule, value, field, add_glob, error);
+}
+
+/* What a token can be for: neither a scheme nor a path, which would match no image. */
+static bool is_registry_host(const char *s)
+{
+        size_t n = strcspn(s, ":");
+        uint64_t port;
+
+        return n <= 253 && matches(s, "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?(:[0-9]+)?$") &&
+               (!s[n] || scan_number(s + n + 1, 1, UINT16_MAX, &port));
+}
+
+static int add_host(const ConfValueRule *rule, char ***list, const char *host, ConfError *error)
+{
+        if (!is_registry_host(host))
+                return conf_error_set(error, -EINVAL,
+                                      "%s is no HOST or HOST:PORT of a registry, which has neither "
+                                      "\"https://\" nor a path",
+                                      CONF_ERROR_QUOTE(host));
+        return list_add(list, host, rule->most, error);
+}
+
+int conf_value_hosts(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return add_items(rule, value, field, add_host, error);
+}
+
 /* --- any value of a file ----------------------------------------------------------------------------- */
 
-int conf_value_check_plain(const char *value, ConfError *error)
+int conf_value_check_plain(const char *value, bool command, ConfError *error)
 {
         size_t n = strlen(value);
 
@@ -359,7 +480,7 @@ int conf_value_check_plain(const char *value, ConfError *error)
                                 error, -EINVAL,
                                 "there is a \"%c\" behind a blank; a comment takes a line of its own",
                                 value[i]);
-        if (n > 1 && (*value == '"' || *value == '\'') && value[n - 1] == *value)
+        if (!command && n > 1 && (*value == '"' || *value == '\'') && value[n - 1] == *value)
                 return conf_error_set(error, -EINVAL, "values are written without quotation marks");
         return 0;
 }

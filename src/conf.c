@@ -4,178 +4,45 @@
 #include "conf.h"
 
 #include "conf-file.h"
-#include "typo.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-/* --- the keys ---------------------------------------------------------------------------------------- */
-
-typedef struct Key {
-        const char *section;
-        const char *name;
-        ConfValueParse *parse;
-        size_t offset;        /* of the field in Conf */
-        uint64_t least, most; /* as in ConfValueRule */
-        bool list;            /* field is a list that parse adds to */
-        bool secret;          /* not for files that are open to everybody */
-} Key;
-
-#define FIELD(member) offsetof(Conf, member)
-
-/* Each key there is. A new one is a line here, a field in Conf and a paragraph in eatr.conf(5). The token
- * lives 12 hours: its longest interval leaves one hour for tries that fail. */
-static const Key keys[] = {
-        { "aws", "region", conf_value_region, FIELD(aws.region) },
-        { "aws", "aws_access_key_id", conf_value_credential, FIELD(aws.access_key_id) },
-        { "aws", "aws_secret_access_key", conf_value_credential, FIELD(aws.secret_access_key),
-          .secret = true },
-        { "aws", "aws_session_token", conf_value_credential, FIELD(aws.session_token), .secret = true },
-        { "aws", "endpoint_url", conf_value_url, FIELD(aws.endpoint_url) },
-        { "aws", "ca_bundle", conf_value_path, FIELD(aws.ca_bundle) },
-        { "aws", "use_fips_endpoint", conf_value_bool, FIELD(aws.use_fips_endpoint) },
-        { "aws", "use_dualstack_endpoint", conf_value_bool, FIELD(aws.use_dualstack_endpoint) },
-        { "kubernetes", "kubeconfig", conf_value_path, FIELD(kubernetes.kubeconfig) },
-        { "kubernetes", "context", conf_value_string, FIELD(kubernetes.context) },
-        { "namespaces", "blacklist", conf_value_globs, FIELD(namespaces.blacklist), .list = true },
-        { "namespaces", "include", conf_value_globs, FIELD(namespaces.include), .list = true },
-        { "secret", "name", conf_value_secret_name, FIELD(secret.name) },
-        { "renewal", "auth_token_renewal_interval", conf_value_interval_or_auto,
-          FIELD(renewal.auth_token_renewal_interval), USEC_PER_SEC, 11 * USEC_PER_HOUR },
-        { "renewal", "informers_resync_interval", conf_value_interval,
-          FIELD(renewal.informers_resync_interval), USEC_PER_SEC, USEC_PER_DAY },
-        { "renewal", "max_writes_per_second", conf_value_number, FIELD(renewal.max_writes_per_second), 0,
-          10000 },
-        { "renewal", "max_in_flight", conf_value_number, FIELD(renewal.max_in_flight), 1, 100 },
-        { "metrics", "listen", conf_value_listen, FIELD(metrics) },
-        { "log", "verbosity", conf_value_number, FIELD(verbosity), 0, 10 },
-};
-
-static const Key *find_key(const char *section, const char *name)
-{
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if ((!section || streq(keys[i].section, section)) && streq(keys[i].name, name))
-                        return &keys[i];
-        return NULL;
-}
-
-/* The key that name is a likely typo of, best one in the same section. */
-static const Key *guess_key(const char *section, const char *name)
-{
-        const Key *guess = NULL;
-        size_t best = SIZE_MAX;
-
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++) {
-                size_t distance = typo_distance(name, keys[i].name);
-                size_t cost = 2 * distance + !streq(keys[i].section, section);
-
-                if (distance < SIZE_MAX && cost < best) {
-                        best = cost;
-                        guess = &keys[i];
-                }
-        }
-        return guess;
-}
-
-static bool is_section(const char *name, size_t size)
-{
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (strlen(keys[i].section) == size && memcmp(keys[i].section, name, size) == 0)
-                        return true;
-        return false;
-}
-
-static int fail_section(const char *name, ConfError *error)
-{
-        const char *last = "";
-
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (typo_distance(name, keys[i].section) < SIZE_MAX)
-                        return conf_error_set(error, -EINVAL, "unknown section %s, did you mean [%s]?",
-                                              CONF_ERROR_QUOTE(name), keys[i].section);
-        (void) conf_error_set(error, -EINVAL, "unknown section %s, there are", CONF_ERROR_QUOTE(name));
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (!streq(keys[i].section, last)) {
-                        last = keys[i].section;
-                        conf_error_add(error, " [%s]", last);
-                }
-        return -EINVAL;
-}
-
-/* Could name be that of a key? */
-static bool is_key_like(const char *name)
-{
-        size_t n = strlen(name);
-
-        return n <= 40 && *name >= 'a' && *name <= 'z' &&
-               strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == n;
-}
-
-/* What is like no key may be a piece of a secret that a line break cut, and is not shown. */
-static int fail_key(const char *section, const char *name, ConfError *error)
-{
-        const Key *other = find_key(NULL, name), *guess = guess_key(section, name);
-
-        if (!*section && other)
-                return conf_error_set(error, -EINVAL,
-                                      "\"%s\" stands before the first section, it belongs in [%s]", name,
-                                      other->section);
-        if (!*section)
-                return conf_error_set(error, -EINVAL, "there is a key before the first [SECTION]");
-        if (other)
-                return conf_error_set(error, -EINVAL, "\"%s\" belongs in [%s], not in [%s]", name,
-                                      other->section, section);
-        if (guess) {
-                (void) conf_error_set(error, -EINVAL, "unknown key %s in [%s], did you mean \"%s\"",
-                                      CONF_ERROR_QUOTE(name), section, guess->name);
-                if (!streq(guess->section, section))
-                        conf_error_add(error, " in [%s]", guess->section);
-                conf_error_add(error, "?");
-                return -EINVAL;
-        }
-        if (is_key_like(name))
-                return conf_error_set(error, -EINVAL, "unknown key \"%s\" in [%s]", name, section);
-        return conf_error_set(error, -EINVAL, "unknown key in [%s]", section);
-}
-
 /* --- one value --------------------------------------------------------------------------------------- */
 
-static char **list_new(void)
-{
-        char **list = malloc(sizeof(char *));
-
-        if (list)
-                *list = NULL;
-        return list;
-}
-
-static void list_clear(char **list)
-{
-        for (; *list; list++) {
-                free(*list);
-                *list = NULL;
-        }
-}
-
-static void list_free(char **list)
-{
-        if (list)
-                list_clear(list);
-        free(list);
-}
-
-/* An empty value gives nothing, but it empties a list; with add it adds to one. */
-static int set_value(Conf *c, const Key *key, const char *value, bool add, const char *directory,
+static int set_field(const ConfKey *key, const char *value, bool add, const char *directory, void *field,
                      ConfError *error)
 {
-        const ConfValueRule rule = { .directory = directory, .least = key->least, .most = key->most };
-        void *field = (char *) c + key->offset;
+        const ConfValueRule rule = {
+                .directory = directory,
+                .least = key->least,
+                .most = key->most,
+                .words = key->words,
+        };
 
-        if (key->list && !add)
-                list_clear(*(char ***) field);
+        if (key->type == CONF_KEY_LIST && !add)
+                conf_keys_list_clear(*(char ***) field);
         return *value ? key->parse(&rule, value, field, error) : 0;
+}
+
+/* An empty value gives nothing, but it empties a list; with add it adds to one. A key of [aws] is set in r.
+ */
+static int set_value(Conf *c, ConfRegistry *r, const ConfKey *key, const char *value, bool add,
+                     const char *directory, ConfError *error)
+{
+        bool of_registry = streq(key->section, "aws");
+        void *field = of_registry ? conf_keys_field(key, r) : (char *) c + key->offset;
+        int k;
+
+        k = set_field(key, value, add, directory, field, error);
+        if (k < 0 || !of_registry)
+                return k;
+        if (key->type == CONF_KEY_LIST)
+                conf_keys_set_given(key, r, **(char ***) field != NULL);
+        else if (*value)
+                conf_keys_set_given(key, r, true);
+        return 0;
 }
 
 static int fail_value_size(int r, const char *value, ConfError *error)
@@ -187,17 +54,17 @@ static int fail_value_size(int r, const char *value, ConfError *error)
 int conf_set(Conf *c, const char *section, const char *key, const char *value, const char *origin,
              ConfError *error)
 {
-        const Key *known = find_key(section, key);
+        const ConfKey *known = conf_keys_find(section, key);
         int r;
 
         if (!known)
-                r = fail_key(section, key, error);
+                r = conf_keys_fail_key(section, section, key, error);
         else if (strlen(value) > CONF_VALUE_MAX)
                 r = fail_value_size(-EINVAL, value, error);
         else {
                 r = conf_file_check_characters(value, strlen(value), error);
                 if (r >= 0)
-                        r = set_value(c, known, value, false, NULL, error);
+                        r = set_value(c, &c->main, known, value, false, NULL, error);
         }
         if (r < 0)
                 conf_error_prefix(error, "%s: ", origin);
@@ -206,28 +73,93 @@ int conf_set(Conf *c, const char *section, const char *key, const char *value, c
 
 /* --- one file ---------------------------------------------------------------------------------------- */
 
+/* The place of a section's values: 0 for what is not [registry NAME], else its number from 1. */
+#define PLACES (1 + CONF_REGISTRIES_MAX)
+
 /* A file whose values are taken. */
 typedef struct Reading {
         Conf *conf;
         const char *path;
-        const char *directory;            /* where relative paths start */
-        mode_t mode;                      /* 0 if there is no file but only its text */
-        unsigned given[ELEMENTSOF(keys)]; /* the line that gave the key's value; 0: none */
+        const char *directory;                 /* where relative paths start */
+        mode_t mode;                           /* 0 if there is no file but only its text */
+        size_t place;                          /* of the section that is read */
+        unsigned given[PLACES][CONF_KEYS_MAX]; /* the line that gave the key's value; 0: none */
 } Reading;
 
-static int on_section(const char *name, ConfError *error)
+static int check_registry_name(const char *name, ConfError *error)
 {
-        return is_section(name, strlen(name)) ? 0 : fail_section(name, error);
+        size_t n = strlen(name);
+
+        if (n == 0)
+                return conf_error_set(error, -EINVAL, "a registry needs a name: [registry NAME]");
+        if (n > CONF_REGISTRY_NAME_MAX ||
+            strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") < n)
+                return conf_error_set(
+                        error, -EINVAL,
+                        "%s is no name for a registry: up to %u letters, digits and any of ._-",
+                        CONF_ERROR_QUOTE(name), CONF_REGISTRY_NAME_MAX);
+        return 0;
 }
 
-static int check_continuation(const Key *key, const char *value, ConfError *error)
+static int add_section(Conf *c, const char *name, ConfError *error)
 {
+        ConfRegistry *longer;
+
+        if (c->n_sections >= CONF_REGISTRIES_MAX)
+                return conf_error_set(error, -EINVAL, "there are more than %u registries",
+                                      CONF_REGISTRIES_MAX);
+        longer = reallocarray(c->sections, c->n_sections + 1, sizeof(ConfRegistry));
+        if (!longer)
+                return conf_error_oom(error);
+        c->sections = longer;
+        return conf_keys_registry_init(&longer[c->n_sections++], name) < 0 ? conf_error_oom(error) : 0;
+}
+
+/* What another file, or this one, has begun goes on. */
+static int enter_registry(Reading *reading, const char *name, ConfError *error)
+{
+        Conf *c = reading->conf;
+        size_t i = 0;
+        int r;
+
+        r = check_registry_name(name, error);
+        if (r < 0)
+                return r;
+        while (i < c->n_sections && !streq(c->sections[i].name, name))
+                i++;
+        reading->place = i + 1;
+        return i < c->n_sections ? 0 : add_section(c, name, error);
+}
+
+static int on_section(void *userdata, const char *name, ConfError *error)
+{
+        const char *registry = conf_keys_registry_name(name);
+        Reading *reading = userdata;
+
+        reading->place = 0;
+        if (registry)
+                return enter_registry(reading, registry, error);
+        return conf_keys_is_section(name) ? 0 : conf_keys_fail_section(name, error);
+}
+
+/* Is this what starts a section? */
+static bool is_header(const char *value)
+{
+        _cleanup_free_ char *name = NULL;
         size_t n = strlen(value);
 
-        if (!key->list)
+        if (n <= 2 || *value != '[' || value[n - 1] != ']')
+                return false;
+        name = strndup(value + 1, n - 2);
+        return name && (conf_keys_is_section(name) || conf_keys_registry_name(name));
+}
+
+static int check_continuation(const ConfKey *key, const char *value, ConfError *error)
+{
+        if (key->type != CONF_KEY_LIST)
                 return conf_error_set(error, -EINVAL,
                                       "an indented line continues a list, but this key takes one value");
-        if (n > 2 && *value == '[' && value[n - 1] == ']' && is_section(value + 1, n - 2))
+        if (is_header(value))
                 return conf_error_set(
                         error, -EINVAL,
                         "%s is indented and would continue the list; start it at the left margin", value);
@@ -235,9 +167,9 @@ static int check_continuation(const Key *key, const char *value, ConfError *erro
 }
 
 /* May this line give the key this value? */
-static int check_value(const Reading *reading, const Key *key, const ConfFileValue *v, ConfError *error)
+static int check_value(const Reading *reading, const ConfKey *key, const ConfFileValue *v, ConfError *error)
 {
-        unsigned given = reading->given[key - keys];
+        unsigned given = reading->given[reading->place][key - conf_keys];
         int r;
 
         if (strlen(v->value) > CONF_VALUE_MAX)
@@ -246,33 +178,37 @@ static int check_value(const Reading *reading, const Key *key, const ConfFileVal
                 r = check_continuation(key, v->value, error);
                 if (r < 0)
                         return r;
-        } else if (given > 0 && (*v->value || key->list))
+        } else if (given > 0 && (*v->value || key->type == CONF_KEY_LIST))
                 return conf_error_set(error, -EINVAL, "it has a value already, from line %u", given);
         if (key->secret && *v->value && (reading->mode & (S_IROTH | S_IWOTH)))
                 return conf_error_set(error, -EPERM,
                                       "a secret in a file that is open to everybody; run \"chmod 0640 %s\"",
                                       reading->path);
-        return conf_value_check_plain(v->value, error);
+        return conf_value_check_plain(v->value, key->command, error);
 }
 
 static int on_value(void *userdata, const ConfFileValue *v, ConfError *error)
 {
-        const Key *key = find_key(v->section, v->key);
         Reading *reading = userdata;
+        ConfRegistry *registry =
+                reading->place > 0 ? &reading->conf->sections[reading->place - 1] : &reading->conf->main;
+        const char *section = reading->place > 0 ? "aws" : v->section; /* in the table */
+        const ConfKey *key = conf_keys_find(section, v->key);
         unsigned *given;
         int r;
 
         if (!key)
-                return fail_key(v->section, v->key, error);
+                return conf_keys_fail_key(section, v->section, v->key, error);
         r = check_value(reading, key, v, error);
         if (r >= 0)
-                r = set_value(reading->conf, key, v->value, v->continued, reading->directory, error);
+                r = set_value(reading->conf, registry, key, v->value, v->continued, reading->directory,
+                              error);
         if (r < 0) {
-                conf_error_prefix(error, "%s in [%s]: ", key->name, key->section);
+                conf_error_prefix(error, "%s in [%s]: ", key->name, v->section);
                 return r;
         }
-        given = &reading->given[key - keys];
-        if (*given == 0 && (*v->value || key->list))
+        given = &reading->given[reading->place][key - conf_keys];
+        if (*given == 0 && (*v->value || key->type == CONF_KEY_LIST))
                 *given = v->line;
         return 0;
 }
@@ -370,42 +306,9 @@ int conf_load(Conf *c, const char *path, ConfError *error)
 
 /* --- the whole --------------------------------------------------------------------------------------- */
 
-int conf_check(const Conf *c, ConfError *error)
-{
-        const struct {
-                const char *key, *value;
-        } needed[] = {
-                { "region", c->aws.region },
-                { "aws_access_key_id", c->aws.access_key_id },
-                { "aws_secret_access_key", c->aws.secret_access_key },
-        };
-        const char *separator = "[aws] needs ";
-        int r = 0;
-
-        error->text[0] = '\0';
-        for (size_t i = 0; i < ELEMENTSOF(needed); i++)
-                if (!needed[i].value) {
-                        conf_error_add(error, "%s%s", separator, needed[i].key);
-                        separator = ", ";
-                        r = -EINVAL;
-                }
-        if (r < 0)
-                return r;
-        /* STS hands out such keys, which sign nothing without their token. */
-        if (startswith(c->aws.access_key_id, "ASIA") && !c->aws.session_token)
-                return conf_error_set(
-                        error, -EINVAL,
-                        "[aws] needs aws_session_token, as aws_access_key_id is that of temporary keys");
-        if (c->aws.endpoint_url && (c->aws.use_fips_endpoint || c->aws.use_dualstack_endpoint))
-                return conf_error_set(
-                        error, -EINVAL, "[aws] has endpoint_url and %s: one excludes the other",
-                        c->aws.use_fips_endpoint ? "use_fips_endpoint" : "use_dualstack_endpoint");
-        return 0;
-}
-
 bool conf_is_pristine(const Conf *c)
 {
-        return !c->aws.region && !c->aws.access_key_id && !c->aws.secret_access_key && !c->aws.session_token;
+        return !c->aws.region && !conf_keys_source(&c->main) && c->n_sections == 0;
 }
 
 int conf_new(Conf **ret)
@@ -415,11 +318,12 @@ int conf_new(Conf **ret)
         c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        c->namespaces.blacklist = list_new();
-        c->namespaces.include = list_new();
+        c->namespaces.blacklist = conf_keys_list_new();
+        c->namespaces.include = conf_keys_list_new();
         c->secret.name = strdup("ecr");
         c->metrics.address = strdup("127.0.0.1");
-        if (!c->namespaces.blacklist || !c->namespaces.include || !c->secret.name || !c->metrics.address)
+        if (conf_keys_registry_init(&c->main, NULL) < 0 || !c->namespaces.blacklist ||
+            !c->namespaces.include || !c->secret.name || !c->metrics.address)
                 return -ENOMEM;
         c->renewal.informers_resync_interval = 5 * USEC_PER_MINUTE;
         c->renewal.max_writes_per_second = 50;
@@ -433,14 +337,11 @@ Conf *conf_free(Conf *c)
 {
         if (!c)
                 return NULL;
-        list_free(c->namespaces.blacklist);
-        list_free(c->namespaces.include);
-        (void) str_erase_free(c->aws.region);
-        (void) str_erase_free(c->aws.access_key_id);
-        (void) str_erase_free(c->aws.secret_access_key);
-        (void) str_erase_free(c->aws.session_token);
-        (void) str_erase_free(c->aws.endpoint_url);
-        (void) str_erase_free(c->aws.ca_bundle);
+        conf_keys_registry_done(&c->main);
+        conf_keys_registries_free(&c->sections, &c->n_sections);
+        conf_keys_registries_free(&c->registries, &c->n_registries);
+        conf_keys_list_free(c->namespaces.blacklist);
+        conf_keys_list_free(c->namespaces.include);
         (void) str_erase_free(c->kubernetes.kubeconfig);
         (void) str_erase_free(c->kubernetes.context);
         (void) str_erase_free(c->secret.name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "conf-check.h"
 #include "conf.h"
 
 #include "fuzz-main.h"

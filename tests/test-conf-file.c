@@ -19,8 +19,9 @@
 /* What the handler was told: "[SECTION]", "SECTION/KEY=VALUE@LINE", with "+" for "=" in a continuation. */
 static Buf told = BUF_INIT(4U * 1024 * 1024);
 
-static int on_section(const char *name, ConfError *error)
+static int on_section(void *userdata, const char *name, ConfError *error)
 {
+        assert_ptr_equal(userdata, &told);
         assert_int_equal(buf_printf(&told, "[%s]\n", name), 0);
         return streq(name, "bad") ? conf_error_set(error, -EPERM, "bad section") : 0;
 }
@@ -148,6 +149,18 @@ static void test_a_text_may_end_anywhere(void **state)
         }
         assert_int_equal(parse(text, sizeof(text) - 1, &error), 0);
         assert_string_equal(buf_str(&told), "[sec]\nsec/key=v@3\nsec/key+cont@4\nsec/l==@5\n");
+}
+
+/* inih's own buffers for them are smaller. */
+static void test_names_of_sections_are_whole(void **state)
+{
+        _cleanup_free_ char *letters = calloc(1, 100001), *text = NULL, *expected = NULL;
+
+        memset(letters, 'a', 100000);
+        text = str_printf("[%s1]\nk=v\n[%s2]\nk=v\n c\n[b;c #d]\nk=v\n", letters, letters);
+        expected = str_printf("[%s1]\n%s1/k=v@2\n[%s2]\n%s2/k=v@4\n%s2/k+c@5\n[b;c #d]\nb;c #d/k=v@7\n",
+                              letters, letters, letters, letters, letters);
+        check_told(text, expected);
 }
 
 /* inih has a buffer for names, not for values. */
@@ -285,6 +298,7 @@ int main(void)
                 cmocka_unit_test(test_what_is_wrong_has_its_line),
                 cmocka_unit_test(test_an_error_of_the_handler_ends_the_reading),
                 cmocka_unit_test(test_a_text_may_end_anywhere),
+                cmocka_unit_test(test_names_of_sections_are_whole),
                 cmocka_unit_test(test_names_and_values_are_whole_or_refused),
                 cmocka_unit_test(test_a_text_has_a_maximum),
                 cmocka_unit_test(test_each_control_character_is_refused),

@@ -322,16 +322,153 @@ static void test_what_looks_like_another_format(void **state)
         ConfError error = { "" };
 
         for (size_t i = 0; i < ELEMENTSOF(good); i++)
-                assert_int_equal(conf_value_check_plain(good[i], &error), 0);
+                assert_int_equal(conf_value_check_plain(good[i], false, &error), 0);
         assert_string_equal(error.text, "");
         for (size_t i = 0; i < ELEMENTSOF(comments); i++) {
-                assert_int_equal(conf_value_check_plain(comments[i], &error), -EINVAL);
+                assert_int_equal(conf_value_check_plain(comments[i], false, &error), -EINVAL);
                 assert_non_null(strstr(error.text, "a comment takes a line of its own"));
         }
         for (size_t i = 0; i < ELEMENTSOF(quoted); i++) {
-                assert_int_equal(conf_value_check_plain(quoted[i], &error), -EINVAL);
+                assert_int_equal(conf_value_check_plain(quoted[i], false, &error), -EINVAL);
                 assert_string_equal(error.text, "values are written without quotation marks");
         }
+}
+
+static void check_each(ConfValueParse *kind, const char *const *good, const char *const *bad,
+                       const char *sentence)
+{
+        for (; *good; good++)
+                check_string(kind, *good, *good);
+        for (; *bad; bad++) {
+                char expected[CONF_ERROR_MAX];
+
+                (void) snprintf(expected, sizeof(expected), "%s %s", CONF_ERROR_QUOTE(*bad), sentence);
+                check_no_string(kind, *bad, expected);
+        }
+}
+
+#define EACH(kind, good, bad, sentence) \
+        check_each(kind, (const char *const[]){ good, NULL }, (const char *const[]){ bad, NULL }, sentence)
+#define LIST(...) __VA_ARGS__
+
+static void test_secrets_of_the_cluster(void **state)
+{
+        EACH(conf_value_secret, LIST("eatr/aws", "a-1/b.c", "0/0"),
+             LIST("aws", "/aws", "eatr/", "a/b/c", "a.b/c", "A/b", "-a/b", "a-/b", "a/B", "a b/c",
+                  "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg/a"),
+             "is no Secret of the form NAMESPACE/NAME, such as eatr/aws");
+}
+
+static void test_arns(void **state)
+{
+        EACH(conf_value_role_arn,
+             LIST("arn:aws:iam::123456789012:role/eatr",
+                  "arn:aws-cn:iam::123456789012:role/a/b/c@d=e,f.g+_-"),
+             LIST("eatr", "arn:aws:iam::12345678901:role/eatr", "arn:aws:iam::1234567890123:role/eatr",
+                  "arn:aws:iam::123456789012:user/eatr", "arn:aws:iam::123456789012:role/",
+                  "arn:aws:iam::123456789012:role/a//b", "arn:aws:iam:eu-west-1:123456789012:role/x",
+                  "arn::iam::123456789012:role/x", "arn:aws:iam::123456789012:role/a b",
+                  " arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/*"),
+             "is no ARN such as arn:aws:iam::123456789012:role/NAME");
+        EACH(conf_value_trust_anchor_arn,
+             LIST("arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/1f0a-2b"),
+             LIST("arn:aws:rolesanywhere:eu-central-1:123456789012:profile/1f0a-2b",
+                  "arn:aws:rolesanywhere::123456789012:trust-anchor/1f0a",
+                  "arn:aws:rolesanywhere:eu-central-1:12345:trust-anchor/1f0a",
+                  "arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/1/2"),
+             "is no ARN such as arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/ID");
+        EACH(conf_value_profile_arn,
+             LIST("arn:aws-us-gov:rolesanywhere:us-gov-west-1:123456789012:profile/A-9"),
+             LIST("arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/1f0a-2b", "ci"),
+             "is no ARN such as arn:aws:rolesanywhere:eu-central-1:123456789012:profile/ID");
+}
+
+static void test_names_for_roles(void **state)
+{
+        char longest[1226];
+
+        EACH(conf_value_external_id, LIST("ab", "A_z0=,.@:/-+"), LIST("a", "a b", "a*b", "a\xc3\xa4"),
+             "is not 2 to 1224 letters, digits and any of _+=,.@:/-");
+        EACH(conf_value_session_name, LIST("ab", "A_z0=,.@-+"), LIST("a", "a:b", "a/b", "a b"),
+             "is not 2 to 64 letters, digits and any of _+=,.@-");
+        memset(longest, 'a', 1225);
+        longest[1225] = '\0';
+        check_no_string(conf_value_external_id, longest, "\"aaa");
+        check_string(conf_value_external_id, longest + 1, longest + 1);
+        check_no_string(conf_value_session_name, longest + 1225 - 65, "\"aaa");
+        check_string(conf_value_session_name, longest + 1225 - 64, longest + 1225 - 64);
+}
+
+static void test_words(void **state)
+{
+        static const ConfValueWord words[] = {
+                { "one", 1, false }, { "two", 2, false }, { "deux", 2, true }, { NULL }
+        };
+        static const ConfValueRule rule = { .words = words };
+        static const char *const bad[] = { "", "on", "ones", "three", "one,two" };
+        unsigned field = 7;
+        ConfError error;
+
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                char expected[100];
+
+                assert_int_equal(conf_value_word(&rule, bad[i], &field, &error), -EINVAL);
+                (void) snprintf(expected, sizeof(expected), "\"%s\" is none of one, two", bad[i]);
+                assert_string_equal(error.text, expected);
+                assert_int_equal(field, 7);
+        }
+        assert_int_equal(conf_value_word(&rule, "One", &field, &error), 0);
+        assert_int_equal(field, 1);
+        assert_int_equal(conf_value_word(&rule, "deux", &field, &error), 0);
+        assert_int_equal(field, 2);
+}
+
+static void test_hosts(void **state)
+{
+        static const ConfValueRule rule = { .most = 5 };
+        static const char *const bad[] = { "https://h", "h/p",        "h:0",        "h:65536", "h:",
+                                           "h:1:2",     "h:99999999", "-h",         "h.",      ".h",
+                                           "a b",       "*.h",        "[::1]:5000", "h/" };
+        char **list = calloc(1, sizeof(char *));
+        ConfError error = { "" };
+
+        assert_int_equal(conf_value_hosts(&rule, "123456789012.dkr.ecr.eu-west-1.amazonaws.com , b_c:443,",
+                                          &list, &error),
+                         0);
+        assert_int_equal(conf_value_hosts(&rule, "x,Y:65535", &list, &error), 0);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                char expected[CONF_ERROR_MAX];
+
+                (void) snprintf(
+                        expected, sizeof(expected),
+                        "\"%s\" is no HOST or HOST:PORT of a registry, which has neither \"https://\" "
+                        "nor a path",
+                        bad[i]);
+                assert_int_equal(conf_value_hosts(&rule, bad[i], &list, &error), -EINVAL);
+                assert_string_equal(error.text, expected);
+        }
+        assert_int_equal(conf_value_hosts(&rule, "5,6", &list, &error), -EINVAL);
+        assert_string_equal(error.text, "the list has more than 5 entries");
+        assert_string_equal(list[0], "123456789012.dkr.ecr.eu-west-1.amazonaws.com");
+        assert_string_equal(list[1], "b_c:443");
+        assert_string_equal(list[2], "x");
+        assert_string_equal(list[3], "Y:65535");
+        assert_string_equal(list[4], "5");
+        assert_null(list[5]);
+        for (size_t i = 0; list[i]; i++)
+                free(list[i]);
+        free(list);
+}
+
+/* The helper of AWS's own documentation may have a blank in its path. */
+static void test_commands_have_quotation_marks(void **state)
+{
+        ConfError error = { "" };
+
+        assert_int_equal(conf_value_check_plain("\"/opt/a b/helper\" --x \"1\"", true, &error), 0);
+        assert_int_equal(conf_value_check_plain("\"/opt/a b/helper\"", true, &error), 0);
+        assert_int_equal(conf_value_check_plain("/opt/helper # x", true, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "a comment takes a line of its own"));
 }
 
 /* Whichever allocation fails, the value is refused, and nothing is lost but that. */
@@ -341,9 +478,15 @@ static void test_memory_may_be_out(void **state)
                 ConfValueParse *kind;
                 const char *value;
         } strings[] = {
-                { conf_value_string, "a" },      { conf_value_credential, "a" },
-                { conf_value_path, "/a" },       { conf_value_region, "eu-west-1" },
-                { conf_value_secret_name, "a" }, { conf_value_url, "https://h/" },
+                { conf_value_string, "a" },
+                { conf_value_credential, "a" },
+                { conf_value_path, "/a" },
+                { conf_value_region, "eu-west-1" },
+                { conf_value_secret_name, "a" },
+                { conf_value_url, "https://h/" },
+                { conf_value_secret, "a/b" },
+                { conf_value_external_id, "ab" },
+                { conf_value_role_arn, "arn:aws:iam::123456789012:role/a" },
         };
         ConfListen listen = { strdup("before"), 7 };
         char **list = calloc(1, sizeof(char *));
@@ -389,6 +532,12 @@ int main(void)
                 cmocka_unit_test(test_where_to_listen),
                 cmocka_unit_test(test_globs_are_added_to_the_list),
                 cmocka_unit_test(test_what_looks_like_another_format),
+                cmocka_unit_test(test_secrets_of_the_cluster),
+                cmocka_unit_test(test_arns),
+                cmocka_unit_test(test_names_for_roles),
+                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_hosts),
+                cmocka_unit_test(test_commands_have_quotation_marks),
                 cmocka_unit_test(test_memory_may_be_out),
         };
 

@@ -1,459 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "conf.h"
+#include "conf-text.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
-#include <cmocka.h>
-
-#define SECRET "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 #define NOBODY 65534
 
-static Conf *defaults(void)
-{
-        Conf *c;
-
-        assert_int_equal(conf_new(&c), 0);
-        return c;
-}
-
-static int parse_onto(Conf *c, const char *text, ConfError *error)
-{
-        memset(error, 0, sizeof(*error));
-        return conf_parse(c, text, strlen(text), "/x/t.conf", error);
-}
-
-/* What a text that has to be right makes of the defaults. */
-static Conf *parsed(const char *text)
-{
-        Conf *c = defaults();
-        ConfError error;
-
-        if (parse_onto(c, text, &error) < 0)
-                fail_msg("refused: %s\n%s", error.text, text);
-        assert_string_equal(error.text, "");
-        return c;
-}
-
-static void check_refused(const char *text, const char *expected)
-{
-        _cleanup_(conf_freep) Conf *c = defaults();
-        ConfError error;
-
-        if (parse_onto(c, text, &error) >= 0)
-                fail_msg("not refused: %s", text);
-        assert_string_equal(error.text, expected);
-}
-
-static void check_list(char **list, const char *expected)
-{
-        char joined[4096] = "";
-
-        for (; *list; list++)
-                (void) snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s",
-                                *joined ? " " : "", *list);
-        assert_string_equal(joined, expected);
-}
-
-static void check_equal(const Conf *a, const Conf *b)
-{
-        assert_true(streq_ptr(a->aws.region, b->aws.region));
-        assert_true(streq_ptr(a->aws.access_key_id, b->aws.access_key_id));
-        assert_true(streq_ptr(a->aws.secret_access_key, b->aws.secret_access_key));
-        assert_true(streq_ptr(a->aws.session_token, b->aws.session_token));
-        assert_true(streq_ptr(a->aws.endpoint_url, b->aws.endpoint_url));
-        assert_true(streq_ptr(a->aws.ca_bundle, b->aws.ca_bundle));
-        assert_int_equal(a->aws.use_fips_endpoint, b->aws.use_fips_endpoint);
-        assert_int_equal(a->aws.use_dualstack_endpoint, b->aws.use_dualstack_endpoint);
-        assert_true(streq_ptr(a->kubernetes.context, b->kubernetes.context));
-        assert_string_equal(a->secret.name, b->secret.name);
-        assert_int_equal(a->renewal.auth_token_renewal_interval, b->renewal.auth_token_renewal_interval);
-        assert_int_equal(a->renewal.informers_resync_interval, b->renewal.informers_resync_interval);
-        assert_int_equal(a->renewal.max_writes_per_second, b->renewal.max_writes_per_second);
-        assert_int_equal(a->renewal.max_in_flight, b->renewal.max_in_flight);
-        assert_string_equal(a->metrics.address, b->metrics.address);
-        assert_int_equal(a->metrics.port, b->metrics.port);
-        assert_int_equal(a->verbosity, b->verbosity);
-}
-
-static void test_defaults(void **state)
-{
-        _cleanup_(conf_freep) Conf *c = defaults();
-
-        assert_null(c->aws.region);
-        assert_null(c->aws.access_key_id);
-        assert_null(c->aws.secret_access_key);
-        assert_null(c->aws.session_token);
-        assert_null(c->aws.endpoint_url);
-        assert_null(c->aws.ca_bundle);
-        assert_false(c->aws.use_fips_endpoint);
-        assert_false(c->aws.use_dualstack_endpoint);
-        assert_null(c->kubernetes.kubeconfig);
-        assert_null(c->kubernetes.context);
-        assert_null(*c->namespaces.blacklist);
-        assert_null(*c->namespaces.include);
-        assert_string_equal(c->secret.name, "ecr");
-        assert_int_equal(c->renewal.auth_token_renewal_interval, 0);
-        assert_int_equal(c->renewal.informers_resync_interval, 5 * USEC_PER_MINUTE);
-        assert_int_equal(c->renewal.max_writes_per_second, 50);
-        assert_int_equal(c->renewal.max_in_flight, 16);
-        assert_string_equal(c->metrics.address, "127.0.0.1");
-        assert_int_equal(c->metrics.port, 5000);
-        assert_int_equal(c->verbosity, 0);
-        assert_null(conf_free(NULL));
-}
-
-/* Every key with a value that is not the default. */
-static const struct {
-        const char *section, *key, *value;
-} all_keys[] = {
-        { "aws", "region", "eu-central-1" },
-        { "aws", "aws_access_key_id", "AKIAIOSFODNN7EXAMPLE" },
-        { "aws", "aws_secret_access_key", SECRET },
-        { "aws", "aws_session_token", "FQoGZXIvYXdzE==" },
-        { "aws", "endpoint_url", "https://vpce-1.api.ecr.eu-central-1.vpce.amazonaws.com:8443/p/" },
-        { "aws", "ca_bundle", "ca.pem" },
-        { "aws", "use_fips_endpoint", "yes" },
-        { "aws", "use_dualstack_endpoint", "true" },
-        { "kubernetes", "kubeconfig", "/root/.kube/config" },
-        { "kubernetes", "context", "kubernetes-admin@prod" },
-        { "namespaces", "blacklist", "kube-*,default" },
-        { "namespaces", "include", "team-[a-c]" },
-        { "secret", "name", "registry.ecr" },
-        { "renewal", "auth_token_renewal_interval", "20s" },
-        { "renewal", "informers_resync_interval", "5s" },
-        { "renewal", "max_writes_per_second", "0" },
-        { "renewal", "max_in_flight", "1" },
-        { "metrics", "listen", "[::1]:9100" },
-        { "log", "verbosity", "6" },
-};
-
-static void check_all_keys(const Conf *c)
-{
-        assert_string_equal(c->aws.region, "eu-central-1");
-        assert_string_equal(c->aws.access_key_id, "AKIAIOSFODNN7EXAMPLE");
-        assert_string_equal(c->aws.secret_access_key, SECRET);
-        assert_string_equal(c->aws.session_token, "FQoGZXIvYXdzE==");
-        assert_string_equal(c->aws.endpoint_url,
-                            "https://vpce-1.api.ecr.eu-central-1.vpce.amazonaws.com:8443/p");
-        assert_true(c->aws.use_fips_endpoint);
-        assert_true(c->aws.use_dualstack_endpoint);
-        assert_string_equal(c->kubernetes.kubeconfig, "/root/.kube/config");
-        assert_string_equal(c->kubernetes.context, "kubernetes-admin@prod");
-        check_list(c->namespaces.blacklist, "kube-* default");
-        check_list(c->namespaces.include, "team-[a-c]");
-        assert_string_equal(c->secret.name, "registry.ecr");
-        assert_int_equal(c->renewal.auth_token_renewal_interval, 20 * USEC_PER_SEC);
-        assert_int_equal(c->renewal.informers_resync_interval, 5 * USEC_PER_SEC);
-        assert_int_equal(c->renewal.max_writes_per_second, 0);
-        assert_int_equal(c->renewal.max_in_flight, 1);
-        assert_string_equal(c->metrics.address, "::1");
-        assert_int_equal(c->metrics.port, 9100);
-        assert_int_equal(c->verbosity, 6);
-}
-
-static void test_all_keys(void **state)
-{
-        _cleanup_(conf_freep) Conf *c = NULL;
-        char text[4096] = "";
-
-        for (size_t i = 0; i < ELEMENTSOF(all_keys); i++)
-                (void) snprintf(text + strlen(text), sizeof(text) - strlen(text), "[%s]\n%s = %s\n",
-                                all_keys[i].section, all_keys[i].key, all_keys[i].value);
-        c = parsed(text);
-        check_all_keys(c);
-        assert_string_equal(c->aws.ca_bundle, "/x/ca.pem");
-}
-
-static void test_set_all_keys(void **state)
-{
-        _cleanup_(conf_freep) Conf *c = defaults();
-        ConfError error;
-
-        for (size_t i = 0; i < ELEMENTSOF(all_keys); i++)
-                assert_int_equal(
-                        conf_set(c, all_keys[i].section, all_keys[i].key, all_keys[i].value, "--o", &error),
-                        0);
-        check_all_keys(c);
-        assert_string_equal(c->aws.ca_bundle, "ca.pem"); /* from the working directory */
-}
-
-/* Values that are right, and what becomes of them. */
-static void test_region(void **state)
-{
-        static const char *const regions[] = { "eu-central-1",   "us-gov-west-1",  "cn-northwest-1",
-                                               "us-isob-east-1", "eusc-de-east-1", "ap-southeast-10" };
-
-        for (size_t i = 0; i < ELEMENTSOF(regions); i++) {
-                _cleanup_(conf_freep) Conf *c = NULL;
-                char text[100];
-
-                (void) snprintf(text, sizeof(text), "[aws]\nregion=%s", regions[i]);
-                c = parsed(text);
-                assert_string_equal(c->aws.region, regions[i]);
-        }
-}
-
-static void test_bool(void **state)
-{
-        static const struct {
-                const char *word;
-                bool value;
-        } words[] = { { "yes", true },  { "no", false },  { "true", true }, { "false", false },
-                      { "on", true },   { "off", false }, { "1", true },    { "0", false },
-                      { "True", true }, { "NO", false } };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++) {
-                _cleanup_(conf_freep) Conf *c = NULL;
-                char text[100];
-
-                (void) snprintf(text, sizeof(text), "[aws]\nuse_fips_endpoint = %s\n", words[i].word);
-                c = parsed(text);
-                assert_int_equal(c->aws.use_fips_endpoint, words[i].value);
-        }
-}
-
-static void test_listen(void **state)
-{
-        static const struct {
-                const char *value, *address;
-                uint16_t port;
-        } cases[] = {
-                { "127.0.0.1:5000", "127.0.0.1", 5000 },
-                { "0.0.0.0:1", "0.0.0.0", 1 },
-                { "[::1]:5000", "::1", 5000 },
-                { "[::]:65535", "::", 65535 },
-                { "[fd00::12]:80", "fd00::12", 80 },
-                { "localhost:9090", "127.0.0.1", 9090 },
-                { "off", NULL, 0 },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_(conf_freep) Conf *c = NULL;
-                char text[100];
-
-                (void) snprintf(text, sizeof(text), "[metrics]\nlisten = %s\n", cases[i].value);
-                c = parsed(text);
-                assert_true(streq_ptr(c->metrics.address, cases[i].address));
-                assert_int_equal(c->metrics.port, cases[i].port);
-        }
-}
-
-static void test_endpoint(void **state)
-{
-        static const char *const cases[][2] = {
-                { "https://api.ecr.eu-central-1.amazonaws.com",
-                  "https://api.ecr.eu-central-1.amazonaws.com" },
-                { "https://10.0.0.1:443/", "https://10.0.0.1:443" },
-                { "https://[fd00::1]/a/b//", "https://[fd00::1]/a/b" },
-                { "http://127.0.0.1:4566", "http://127.0.0.1:4566" },
-                { "http://127.8.9.10", "http://127.8.9.10" },
-                { "http://[::1]:4566/x", "http://[::1]:4566/x" },
-                { "http://localhost:4566", "http://localhost:4566" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_(conf_freep) Conf *c = NULL;
-                char text[200];
-
-                (void) snprintf(text, sizeof(text), "[aws]\nendpoint_url = %s\n", cases[i][0]);
-                c = parsed(text);
-                assert_string_equal(c->aws.endpoint_url, cases[i][1]);
-        }
-}
-
-static void test_interval(void **state)
-{
-        static const struct {
-                const char *value;
-                usec_t usec;
-        } cases[] = {
-                { "auto", 0 },
-                { "1s", USEC_PER_SEC },
-                { "11h", 11 * USEC_PER_HOUR },
-                { "1h30m", 90 * USEC_PER_MINUTE },
-                { "1h 30min", 90 * USEC_PER_MINUTE },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_(conf_freep) Conf *c = NULL;
-                char text[200];
-
-                (void) snprintf(text, sizeof(text), "[renewal]\nauth_token_renewal_interval = %s\n",
-                                cases[i].value);
-                c = parsed(text);
-                assert_int_equal(c->renewal.auth_token_renewal_interval, cases[i].usec);
-        }
-}
-
-static void test_secret_name_length(void **state)
-{
-        char name[255], text[300];
-        ConfError error;
-
-        for (size_t n = 253; n <= 254; n++) {
-                _cleanup_(conf_freep) Conf *c = defaults();
-
-                memset(name, 'a', n);
-                name[n] = '\0';
-                name[100] = '.';
-                (void) snprintf(text, sizeof(text), "[secret]\nname = %s\n", name);
-                assert_int_equal(parse_onto(c, text, &error), n == 253 ? 0 : -EINVAL);
-        }
-}
-
-#define PRINTABLE "there is a blank or a character that is not ASCII in the value"
-#define LISTEN "is neither \"off\" nor ADDRESS:PORT such as 127.0.0.1:5000, [::1]:5000 or 0.0.0.0:5000"
-#define SECRET_NAME                                                                                         \
-        "is no name for a Secret: up to 253 lower-case letters, digits, \"-\" and \".\", with a letter or " \
-        "digit at both ends and beside each \".\""
-#define LETTERS                                                                                             \
-        "names of namespaces have lower-case letters, digits and \"-\" only, globs also \"*\", \"?\" and "  \
-        "\"[...]\""
-#define SECTIONS "[aws] [kubernetes] [namespaces] [secret] [renewal] [metrics] [log]"
-#define MALFORMED "neither [SECTION] nor KEY = VALUE; a list continues on indented lines"
-
-/* Values that are not: the line of a section's one key, and the message behind "KEY in [SECTION]: ". */
-static void test_bad_values(void **state)
-{
-        static const struct {
-                const char *section, *key, *value, *error;
-        } bad[] = {
-                { "aws", "region", "Frankfurt", "\"Frankfurt\" is no AWS region such as eu-central-1" },
-                { "aws", "region", "eu-central", "\"eu-central\" is no AWS region such as eu-central-1" },
-                { "aws", "region", "e-central-1", "\"e-central-1\" is no AWS region such as eu-central-1" },
-                { "aws", "region", "eu-central-1x",
-                  "\"eu-central-1x\" is no AWS region such as eu-central-1" },
-                { "aws", "region", "eu-central-1\xc2\xa0",
-                  "\"eu-central-1\\xc2\\xa0\" is no AWS region such as eu-central-1" },
-                { "aws", "region", "\"eu-central-1\"", "values are written without quotation marks" },
-                { "aws", "region", "eu-central-1 ; here",
-                  "there is a \";\" behind a blank; a comment takes a line of its own" },
-                { "aws", "region", "eu-central-1\t# here",
-                  "there is a \"#\" behind a blank; a comment takes a line of its own" },
-                { "aws", "region", "# none",
-                  "there is a \"#\" behind a blank; a comment takes a line of its own" },
-                { "aws", "aws_access_key_id", "AKIA X", PRINTABLE },
-                { "aws", "aws_secret_access_key", "abc def", PRINTABLE },
-                { "aws", "aws_secret_access_key", "abc\tdef", PRINTABLE },
-                { "aws", "aws_secret_access_key", "abc\xc3\xa4", PRINTABLE },
-                { "aws", "aws_secret_access_key", "abc ;def",
-                  "there is a \";\" behind a blank; a comment takes a line of its own" },
-                { "aws", "aws_secret_access_key", "'" SECRET "'",
-                  "values are written without quotation marks" },
-                { "aws", "aws_session_token", "a b", PRINTABLE },
-                { "aws", "endpoint_url", "api.ecr.eu-central-1.amazonaws.com",
-                  "\"api.ecr.eu-central-1.amazonaws.com\" is no URL of the form "
-                  "https://HOST[:PORT][/PATH]" },
-                { "aws", "endpoint_url", "ftp://x",
-                  "\"ftp://x\" is no URL of the form https://HOST[:PORT][/PATH]" },
-                { "aws", "endpoint_url", "https://",
-                  "\"https://\" is no URL of the form https://HOST[:PORT][/PATH]" },
-                { "aws", "endpoint_url", "https:///x",
-                  "\"https:///x\" is no URL of the form https://HOST[:PORT][/PATH]" },
-                { "aws", "endpoint_url", "https://h/?a=b",
-                  "\"https://h/?a=b\" is no URL of the form https://HOST[:PORT][/PATH]" },
-                { "aws", "endpoint_url", "https://h/#a",
-                  "\"https://h/#a\" is no URL of the form https://HOST[:PORT][/PATH]" },
-                { "aws", "endpoint_url", "https://h\\x",
-                  "\"https://h\\x\" is no URL of the form https://HOST[:PORT][/PATH]" },
-                { "aws", "endpoint_url", "https://u:p@h", "the URL may not name a user" },
-                { "aws", "endpoint_url", "https://h:0", "\"https://h:0\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "https://h:65536", "\"https://h:65536\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "https://h:1:2", "\"https://h:1:2\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "https://h:", "\"https://h:\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "https://::1", "\"https://::1\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "https://[h]", "\"https://[h]\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "https://[::1", "\"https://[::1\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "https://[::1]x", "\"https://[::1]x\" has no valid HOST[:PORT]" },
-                { "aws", "endpoint_url", "http://10.0.0.1",
-                  "\"http://10.0.0.1\": http is for loopback only, the keys of AWS need https" },
-                { "aws", "endpoint_url", "http://127.0.0.1.example.com",
-                  "\"http://127.0.0.1.example.com\": http is for loopback only, the keys of AWS need "
-                  "https" },
-                { "aws", "endpoint_url", "http://localhost.example.com",
-                  "\"http://localhost.example.com\": http is for loopback only, the keys of AWS need "
-                  "https" },
-                { "aws", "endpoint_url", "http://[::2]",
-                  "\"http://[::2]\": http is for loopback only, the keys of AWS need https" },
-                { "aws", "use_fips_endpoint", "maybe", "\"maybe\" is neither yes nor no" },
-                { "aws", "use_dualstack_endpoint", "2", "\"2\" is neither yes nor no" },
-                { "aws", "ca_bundle", "~/ca.pem", "\"~\" has no meaning here, write the directory out" },
-                { "kubernetes", "kubeconfig", "~/.kube/config",
-                  "\"~\" has no meaning here, write the directory out" },
-                { "kubernetes", "kubeconfig", "\"/etc/x\"", "values are written without quotation marks" },
-                { "namespaces", "blacklist", "Kube-*", "\"Kube-*\" can't match: " LETTERS },
-                { "namespaces", "blacklist", "a, kube_x", "\"kube_x\" can't match: " LETTERS },
-                { "namespaces", "blacklist", "kube-system default",
-                  "\"kube-system default\" can't match: " LETTERS },
-                { "namespaces", "include", "x[abc", "\"x[abc\" can't match: \"[\" without \"]\"" },
-                { "namespaces", "include", "team-* # all",
-                  "there is a \"#\" behind a blank; a comment takes a line of its own" },
-                { "secret", "name", "Ecr", "\"Ecr\" " SECRET_NAME },
-                { "secret", "name", "-ecr", "\"-ecr\" " SECRET_NAME },
-                { "secret", "name", "ecr.", "\"ecr.\" " SECRET_NAME },
-                { "secret", "name", "a..b", "\"a..b\" " SECRET_NAME },
-                { "secret", "name", "a/b", "\"a/b\" " SECRET_NAME },
-                { "renewal", "auth_token_renewal_interval", "20",
-                  "\"20\" is no duration such as 20s, 5m or 1h30m" },
-                { "renewal", "auth_token_renewal_interval", "-5s",
-                  "\"-5s\" is no duration such as 20s, 5m or 1h30m" },
-                { "renewal", "auth_token_renewal_interval", "999ms", "\"999ms\" is not between 1s and 11h" },
-                { "renewal", "auth_token_renewal_interval", "0", "\"0\" is not between 1s and 11h" },
-                { "renewal", "auth_token_renewal_interval", "11h1s", "\"11h1s\" is not between 1s and 11h" },
-                { "renewal", "auth_token_renewal_interval", "99999d",
-                  "\"99999d\" is not between 1s and 11h" },
-                { "renewal", "informers_resync_interval", "auto",
-                  "\"auto\" is no duration such as 20s, 5m or 1h30m" },
-                { "renewal", "informers_resync_interval", "10ms", "\"10ms\" is not between 1s and 1d" },
-                { "renewal", "informers_resync_interval", "25h", "\"25h\" is not between 1s and 1d" },
-                { "renewal", "max_writes_per_second", "10001", "\"10001\" is no number from 0 to 10000" },
-                { "renewal", "max_writes_per_second", "-1", "\"-1\" is no number from 0 to 10000" },
-                { "renewal", "max_writes_per_second", "1e3", "\"1e3\" is no number from 0 to 10000" },
-                { "renewal", "max_writes_per_second", "99999999999999999999",
-                  "\"99999999999999999999\" is no number from 0 to 10000" },
-                { "renewal", "max_in_flight", "0", "\"0\" is no number from 1 to 100" },
-                { "renewal", "max_in_flight", "101", "\"101\" is no number from 1 to 100" },
-                { "renewal", "max_in_flight", "4 5", "\"4 5\" is no number from 1 to 100" },
-                { "metrics", "listen", "5000", "\"5000\" " LISTEN },
-                { "metrics", "listen", ":5000", "\":5000\" " LISTEN },
-                { "metrics", "listen", "127.0.0.1", "\"127.0.0.1\" " LISTEN },
-                { "metrics", "listen", "127.0.0.1:", "\"127.0.0.1:\" " LISTEN },
-                { "metrics", "listen", "127.0.0.1:0", "\"127.0.0.1:0\" " LISTEN },
-                { "metrics", "listen", "127.0.0.1:65536", "\"127.0.0.1:65536\" " LISTEN },
-                { "metrics", "listen", "127.0.0.1:+80", "\"127.0.0.1:+80\" " LISTEN },
-                { "metrics", "listen", "::1:5000", "\"::1:5000\" " LISTEN },
-                { "metrics", "listen", "[127.0.0.1]:5000", "\"[127.0.0.1]:5000\" " LISTEN },
-                { "metrics", "listen", "[localhost]:5000", "\"[localhost]:5000\" " LISTEN },
-                { "metrics", "listen", "[::1]5000", "\"[::1]5000\" " LISTEN },
-                { "metrics", "listen", "host.example.com:5000", "\"host.example.com:5000\" " LISTEN },
-                { "log", "verbosity", "11", "\"11\" is no number from 0 to 10" },
-                { "log", "verbosity", "debug", "\"debug\" is no number from 0 to 10" },
-                { "log", "verbosity",
-                  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                  "aaa",
-                  "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is no "
-                  "number from 0 to "
-                  "10" },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
-                char text[400], error[CONF_ERROR_MAX];
-
-                (void) snprintf(text, sizeof(text), "# one\n[%s]\n%s = %s\n", bad[i].section, bad[i].key,
-                                bad[i].value);
-                (void) snprintf(error, sizeof(error), "/x/t.conf:3: %s in [%s]: %s", bad[i].key,
-                                bad[i].section, bad[i].error);
-                check_refused(text, error);
-        }
-}
+#define NAME_63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffggg"
+#define REGISTRY_NAME "is no name for a registry: up to 63 letters, digits and any of ._-"
 
 /* Lines that are not. */
 static void test_bad_lines(void **state)
@@ -472,7 +29,16 @@ static void test_bad_lines(void **state)
                   "\"aws_secret_access_key\"?" },
                 { "[aws]\nverbosty = 1\n",
                   "/x/t.conf:2: unknown key \"verbosty\" in [aws], did you mean \"verbosity\" in [log]?" },
-                { "[aws]\nprofile = x\n", "/x/t.conf:2: unknown key \"profile\" in [aws]" },
+                { "[aws]\nsession = x\n", "/x/t.conf:2: unknown key \"session\" in [aws]" },
+                { "[registry a]\nregoin = x\n",
+                  "/x/t.conf:2: unknown key \"regoin\" in [registry a], did you mean \"region\"?" },
+                { "[registry a]\ncontxt = x\n",
+                  "/x/t.conf:2: unknown key \"contxt\" in [registry a], did you mean \"context\" in "
+                  "[kubernetes]?" },
+                { "[registry a]\nsession = x\n", "/x/t.conf:2: unknown key \"session\" in [registry a]" },
+                { "[registry a]\nlisten = x\n",
+                  "/x/t.conf:2: \"listen\" belongs in [metrics], not in [registry a]" },
+                { "[log]\nhosts = x\n", "/x/t.conf:2: \"hosts\" belongs in [aws], not in [log]" },
                 { "[aws]\n= x\n", "/x/t.conf:2: unknown key in [aws]" },
                 { "[aws]\nkubeconfig = /x\n",
                   "/x/t.conf:2: \"kubeconfig\" belongs in [kubernetes], not in [aws]" },
@@ -484,8 +50,31 @@ static void test_bad_lines(void **state)
                 { "[AWS]\n", "/x/t.conf:1: unknown section \"AWS\", did you mean [aws]?" },
                 { "[default]\nregion = x\n",
                   "/x/t.conf:1: unknown section \"default\", there are " SECTIONS },
-                { "[registry x]\n", "/x/t.conf:1: unknown section \"registry x\", there are " SECTIONS },
+                { "[registry]\n", "/x/t.conf:1: a registry needs a name: [registry NAME]" },
+                { "[registry \t]\n", "/x/t.conf:1: a registry needs a name: [registry NAME]" },
+                { "[registry a b]\n", "/x/t.conf:1: \"a b\" " REGISTRY_NAME },
+                { "[registry a ]\n", "/x/t.conf:1: \"a \" " REGISTRY_NAME },
+                { "[registry a/b]\n", "/x/t.conf:1: \"a/b\" " REGISTRY_NAME },
+                { "[registry \"a\"]\n", "/x/t.conf:1: \"\"a\"\" " REGISTRY_NAME },
+                { "[registry \xc3\xa4]\n", "/x/t.conf:1: \"\\xc3\\xa4\" " REGISTRY_NAME },
+                { "[registry " NAME_63 "x]\n", "/x/t.conf:1: \"" NAME_63 "x\" " REGISTRY_NAME },
+                { "[Registry a]\n",
+                  "/x/t.conf:1: unknown section \"Registry a\", did you mean [registry NAME]?" },
+                { "[registries]\n",
+                  "/x/t.conf:1: unknown section \"registries\", did you mean [registry NAME]?" },
+                { "[registry:a]\n",
+                  "/x/t.conf:1: unknown section \"registry:a\", did you mean [registry NAME]?" },
+                { "[registry a]\nregion = eu-central-1\n[registry b]\nregion = eu-west-1\n[registry  a]\n"
+                  "region = eu-central-1\n",
+                  "/x/t.conf:6: region in [registry  a]: it has a value already, from line 2" },
+                { "[registry a]\nregion = x\n",
+                  "/x/t.conf:2: region in [registry a]: \"x\" is no AWS region such as eu-central-1" },
+                { "[registry a]\nhosts = h\n [registry b]\n",
+                  "/x/t.conf:3: hosts in [registry a]: [registry b] is indented and would continue the "
+                  "list; "
+                  "start it at the left margin" },
                 { "[]\n", "/x/t.conf:1: unknown section \"\", there are " SECTIONS },
+                { "[ registry a]\n", "/x/t.conf:1: unknown section \" registry a\", there are " SECTIONS },
                 { "[ aws ]\n", "/x/t.conf:1: unknown section \" aws \", there are " SECTIONS },
                 { "[aws\n", "/x/t.conf:1: \"[\" without \"]\"" },
                 { "[\n", "/x/t.conf:1: \"[\" without \"]\"" },
@@ -570,6 +159,13 @@ static void test_secrets_are_not_shown(void **state)
                 "[aws]\naws_session_token = \xc3\xa4" SECRET "\n",
                 "[aws]\naws_session_token = \x01" SECRET "\n",
                 "[aws]\nendpoint_url = https://user:" SECRET "@h/\n",
+                "[aws]\ncredential_process = x --key " SECRET " # mine\n",
+                "[aws]\ncredential_process = x --key " SECRET "\n  --more\n",
+                "[aws]\ncredential_process = a\ncredential_process = x --key " SECRET "\n",
+                "[aws]\ncredential_proces = x --key " SECRET "\n",
+                "[aws]\ncredential_process = x \x01 --key " SECRET "\n",
+                "[registry a]\naws_secret_access_key = x " SECRET "\n",
+                "[registry a]\naws_secret_access_kez = " SECRET "\n",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
@@ -712,21 +308,53 @@ static void test_lists(void **state)
         }
 }
 
-static void test_empty_values(void **state)
+/* A section is told from others by its name alone, however long, and may be spread over files. */
+static void test_registries(void **state)
 {
-        _cleanup_(conf_freep) Conf *c = defaults(), *untouched = defaults();
-        char text[4096] = "";
+        _cleanup_(conf_freep) Conf *c =
+                parsed("[registry " NAME_63 "]\nregion = eu-central-1\nhosts = a, b\n"
+                       "[registry\t A.1_x-]\n[aws]\nregion = us-east-2\n[registry " NAME_63 "]\n"
+                       "verify = no\n[registry a]\nregion = eu-west-3\n");
         ConfError error;
 
-        for (size_t i = 0; i < ELEMENTSOF(all_keys); i++)
-                (void) snprintf(text + strlen(text), sizeof(text) - strlen(text), "[%s]\n%s = \t\n",
-                                all_keys[i].section, all_keys[i].key);
+        assert_int_equal(parse_onto(c,
+                                    "[registry a]\nregion = eu-west-1\n[registry b]\n[registry " NAME_63
+                                    "]\n"
+                                    "hosts =\n c\npublic = yes\n",
+                                    &error),
+                         0);
+        assert_int_equal(c->n_sections, 4);
+        assert_string_equal(c->sections[0].name, NAME_63);
+        assert_string_equal(c->sections[0].aws.region, "eu-central-1");
+        check_list(c->sections[0].hosts, "c");
+        assert_true(c->sections[0].public);
+        assert_int_equal(c->sections[0].verify, CONF_VERIFY_NO);
+        assert_string_equal(c->sections[1].name, "A.1_x-");
+        assert_null(c->sections[1].aws.region);
+        check_list(c->sections[1].hosts, "");
+        assert_string_equal(c->sections[2].name, "a");
+        assert_string_equal(c->sections[2].aws.region, "eu-west-1");
+        assert_string_equal(c->sections[3].name, "b");
+        assert_string_equal(c->aws.region, "us-east-2");
+        check_list(c->main.hosts, "");
+}
+
+static void test_number_of_registries(void **state)
+{
+        _cleanup_(conf_freep) Conf *c = defaults();
+        char text[8192], *p = text;
+        ConfError error;
+
+        for (unsigned i = 0; i < CONF_REGISTRIES_MAX; i++)
+                p += sprintf(p, "[registry r%u]\nregion = eu-west-%u\n", i, i);
+        (void) sprintf(p, "[registry r0]\n");
         assert_int_equal(parse_onto(c, text, &error), 0);
-        check_equal(c, untouched);
-        /* An empty one is not yet a value, so another may follow; and it takes nothing away. */
-        assert_int_equal(parse_onto(c, "[aws]\nregion =\nregion = eu-central-1\nregion =\n", &error), 0);
-        assert_int_equal(parse_onto(c, "[aws]\nregion =\n", &error), 0);
-        assert_string_equal(c->aws.region, "eu-central-1");
+        assert_int_equal(c->n_sections, CONF_REGISTRIES_MAX);
+        assert_string_equal(c->sections[63].aws.region, "eu-west-63");
+        (void) sprintf(p, "[registry more]\n");
+        assert_int_equal(parse_onto(c, p, &error), -EINVAL);
+        assert_string_equal(error.text, "/x/t.conf:1: there are more than 64 registries");
+        assert_int_equal(c->n_sections, CONF_REGISTRIES_MAX);
 }
 
 static void test_later_file_wins(void **state)
@@ -830,31 +458,29 @@ static void test_set(void **state)
         assert_string_equal(c->kubernetes.context, value);
 }
 
-static void test_check(void **state)
+static void test_pristine(void **state)
 {
-        static const struct {
-                const char *text, *error;
-        } cases[] = {
-                { "", "[aws] needs region, aws_access_key_id, aws_secret_access_key" },
-                { "region = eu-central-1", "[aws] needs aws_access_key_id, aws_secret_access_key" },
-                { "aws_access_key_id = A\naws_secret_access_key = B", "[aws] needs region" },
-                { "region = eu-central-1\naws_access_key_id = A\naws_secret_access_key = B", NULL },
-                { "region = eu-central-1\naws_access_key_id = ASIAX\naws_secret_access_key = B",
-                  "[aws] needs aws_session_token, as aws_access_key_id is that of temporary keys" },
-                { "region = eu-central-1\naws_access_key_id = ASIAX\naws_secret_access_key = B\n"
-                  "aws_session_token = C",
-                  NULL },
+        static const char *const begun[] = {
+                "[aws]\nregion = eu-central-1\n",
+                "[aws]\naws_access_key_id = A\n",
+                "[aws]\naws_session_token = A\n",
+                "[aws]\nprofile = A\n",
+                "[aws]\nprivate_key = A\n",
+                "[aws]\ncredential_source = imds\n",
+                "[registry a]\n",
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                _cleanup_(conf_freep) Conf *c = NULL;
-                ConfError error = { "x" };
-                char text[200];
+        for (size_t i = 0; i < ELEMENTSOF(begun); i++) {
+                _cleanup_(conf_freep) Conf *c = parsed(begun[i]);
 
-                (void) snprintf(text, sizeof(text), "[aws]\n%s\n", cases[i].text);
-                c = parsed(text);
-                assert_int_equal(conf_check(c, &error), cases[i].error ? -EINVAL : 0);
-                assert_string_equal(error.text, cases[i].error ? cases[i].error : "");
+                assert_false(conf_is_pristine(c));
+        }
+        for (size_t i = 0; i < 2; i++) {
+                _cleanup_(conf_freep) Conf *c = parsed(
+                        i == 0 ? ""
+                               : "[aws]\nregion =\nprofile =\nca_bundle = x\n[namespaces]\nblacklist = a\n");
+
+                assert_true(conf_is_pristine(c));
         }
 }
 
@@ -1016,6 +642,27 @@ static void test_mode_without_secret(void **state)
         assert_string_equal(c->aws.secret_access_key, SECRET);
 }
 
+/* In a registry of its own, too; in a drop-in, the mode of that counts. */
+static void test_mode_of_registries(void **state)
+{
+        _cleanup_(conf_freep) Conf *c = defaults();
+
+        put_file(*state, "eatr.conf", 0644, "[registry a]\ncredential_process = x y\nexternal_id = abc\n");
+        check_load(*state, c, 0, "");
+        put_directory(*state, "eatr.conf.d");
+        put_file(*state, "eatr.conf.d/a.conf", 0640, "[registry a]\naws_secret_access_key = " SECRET "\n");
+        check_load(*state, c, 0, "");
+        assert_int_equal(c->n_sections, 1);
+        assert_string_equal(c->sections[0].aws.secret_access_key, SECRET);
+        assert_string_equal(c->sections[0].aws.external_id, "abc");
+        put_file(*state, "eatr.conf.d/b.conf", 0644, "[registry b]\naws_secret_access_key = " SECRET "\n");
+        _cleanup_free_ char *error =
+                str_printf("eatr.conf.d/b.conf:2: aws_secret_access_key in [registry b]: a secret in a file "
+                           "that is open to everybody; run \"chmod 0640 %s/eatr.conf.d/b.conf\"",
+                           (const char *) *state);
+        check_load(*state, c, -EPERM, error);
+}
+
 static void test_missing(void **state)
 {
         _cleanup_(conf_freep) Conf *c = defaults();
@@ -1065,85 +712,11 @@ static void test_large_file(void **state)
         check_load(*state, c, -EFBIG, "eatr.conf: it is larger than 1 MiB");
 }
 
-/* The shipped file and its manual page. */
-
-static char *read_source(const char *name)
-{
-        const char *top = getenv("top_srcdir");
-        _cleanup_free_ char *path = path_in(top ? top : ".", name);
-        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-        char *text = calloc(1, 65536);
-
-        assert_true(fd >= 0);
-        assert_true(read(fd, text, 65535) > 0);
-        return text;
-}
-
-static void test_shipped_file(void **state)
-{
-        _cleanup_(conf_freep) Conf *c = defaults(), *untouched = defaults();
-        const char *top = getenv("top_srcdir");
-        _cleanup_free_ char *path = path_in(top ? top : ".", "etc/eatr.conf");
-        ConfError error;
-
-        if (conf_load(c, path, &error) < 0)
-                fail_msg("%s", error.text);
-        check_equal(c, untouched);
-        check_list(c->namespaces.blacklist, "");
-        check_list(c->namespaces.include, "");
-        assert_null(c->kubernetes.kubeconfig);
-}
-
-/* A line that starts with "#" and a key shows the default. */
-static void test_shipped_defaults(void **state)
-{
-        _cleanup_(conf_freep) Conf *c = NULL, *untouched = defaults();
-        _cleanup_free_ char *text = read_source("etc/eatr.conf");
-
-        for (char *p = text; p; p = strchr(p + 1, '\n'))
-                if (p[0] == '\n' && p[1] == '#' && p[2] >= 'a' && p[2] <= 'z')
-                        memmove(p + 1, p + 2, strlen(p + 1));
-        c = parsed(text);
-        check_equal(c, untouched);
-        check_list(c->namespaces.blacklist, "");
-        check_list(c->namespaces.include, "*");
-        assert_null(c->kubernetes.kubeconfig);
-}
-
-static void test_keys_are_documented(void **state)
-{
-        _cleanup_free_ char *shipped = read_source("etc/eatr.conf"),
-                            *page = read_source("man/eatr.conf.5.in");
-
-        for (size_t i = 0; i < ELEMENTSOF(all_keys); i++) {
-                _cleanup_free_ char *section = str_printf("\n[%s]\n", all_keys[i].section),
-                                    *active = str_printf("\n%s =", all_keys[i].key),
-                                    *inactive = str_printf("\n#%s =", all_keys[i].key),
-                                    *heading = str_printf("\n.Ss [%s]\n", all_keys[i].section),
-                                    *item = str_printf("\n.It Ic %s ", all_keys[i].key);
-
-                assert_non_null(strstr(shipped, section));
-                assert_true(strstr(shipped, active) || strstr(shipped, inactive));
-                assert_non_null(strstr(page, heading));
-                assert_non_null(strstr(page, item));
-        }
-}
-
 #define file_test(f) cmocka_unit_test_setup_teardown(f, make_directory, remove_directory)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),
-                cmocka_unit_test(test_all_keys),
-                cmocka_unit_test(test_set_all_keys),
-                cmocka_unit_test(test_region),
-                cmocka_unit_test(test_bool),
-                cmocka_unit_test(test_listen),
-                cmocka_unit_test(test_endpoint),
-                cmocka_unit_test(test_interval),
-                cmocka_unit_test(test_secret_name_length),
-                cmocka_unit_test(test_bad_values),
                 cmocka_unit_test(test_bad_lines),
                 cmocka_unit_test(test_comment_in_key),
                 cmocka_unit_test(test_nul),
@@ -1154,26 +727,25 @@ int main(void)
                 cmocka_unit_test(test_list_size),
                 cmocka_unit_test(test_file_size),
                 cmocka_unit_test(test_lists),
-                cmocka_unit_test(test_empty_values),
+                cmocka_unit_test(test_registries),
+                cmocka_unit_test(test_number_of_registries),
+                cmocka_unit_test(test_pristine),
                 cmocka_unit_test(test_later_file_wins),
                 cmocka_unit_test(test_line_ends),
                 cmocka_unit_test(test_value_is_whole),
                 cmocka_unit_test(test_relative_paths),
                 cmocka_unit_test(test_set),
-                cmocka_unit_test(test_check),
                 file_test(test_load),
                 file_test(test_drop_ins),
                 file_test(test_bad_drop_in),
                 file_test(test_drop_ins_are_no_directory),
                 file_test(test_modes),
                 file_test(test_mode_without_secret),
+                file_test(test_mode_of_registries),
                 file_test(test_missing),
                 file_test(test_unreadable),
                 file_test(test_not_regular),
                 file_test(test_large_file),
-                cmocka_unit_test(test_shipped_file),
-                cmocka_unit_test(test_shipped_defaults),
-                cmocka_unit_test(test_keys_are_documented),
         };
 
         (void) alarm(120); /* a FIFO that is waited for */

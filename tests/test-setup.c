@@ -83,7 +83,7 @@ static void test_what_is_wrong_and_whose_fault_it_is(void **state)
         o.kubeconfig = "nowhere";
         check_fails(&o, EX_CONFIG, "nowhere: No such file");
         folder_put("eatr.conf", "[aws]\nregion = eu-west-1\n");
-        check_fails(&o, EX_CONFIG, "[aws] needs aws_access_key_id, aws_secret_access_key");
+        check_fails(&o, EX_CONFIG, "[aws] names no source of credentials: aws_access_key_id with");
         folder_put("eatr.conf", AWS("eu-west-1") "ca_bundle = of-conf\n");
         check_fails(&o, EX_CONFIG, "there is no PEM certificate in it");
         folder_put("eatr.conf", "nonsense\n");
