@@ -12,6 +12,21 @@ static void require(bool condition)
                 abort();
 }
 
+/* What holds for a registry that can work. */
+static void check_registry(const ConfRegistry *r)
+{
+        const ConfKey *source = conf_keys_source(r);
+
+        require(!str_empty(r->name) && r->hosts);
+        require(r->aws.region || conf_check_has_profile(r));
+        require(source);
+        for (const ConfKey *key = source; key->name; key++)
+                require(!conf_keys_is_source(key) || key->group == source->group || !conf_keys_given(key, r));
+        require(!r->aws.access_key_id == !r->aws.secret_access_key);
+        require(r->aws.role_arn || (!r->aws.external_id && !r->aws.duration_seconds));
+        require(!r->public || streq(r->aws.region, "us-east-1"));
+}
+
 /* Whatever a file says: a configuration that keeps its promises, or an error that says where. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -30,6 +45,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(c->renewal.max_in_flight >= 1 && c->renewal.max_in_flight <= 100);
         require(c->verbosity >= 0 && c->verbosity <= 10);
         require(!c->metrics.address || c->metrics.port > 0);
-        require(conf_check(c, &error) == 0 || *error.text);
+        require(c->n_sections <= CONF_REGISTRIES_MAX);
+        if (conf_check(c, &error) < 0) {
+                require(*error.text == '[');
+                return 0;
+        }
+        require(!*error.text && c->n_registries == MAX(c->n_sections, 1U));
+        for (size_t i = 0; i < c->n_registries; i++)
+                check_registry(&c->registries[i]);
         return 0;
 }

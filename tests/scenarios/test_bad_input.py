@@ -108,6 +108,21 @@ def test_a_secret_that_everybody_can_read_is_refused(alone: MakeEatr) -> None:
         ("[log]\nverbosity = \x00\n", r":6: "),
         ("session = x\n", r":5: .*session"),
         (f"aws_session_token = {'x' * 5000}\n", r":5: aws_session_token .*5000 bytes.*4096"),
+        ("role_arn = arn:aws:iam::1234:role/x\n", r":5: role_arn .*arn:aws:iam::1234:role/x"),
+        ("duration_seconds = 600\n", r":5: duration_seconds .*600.*900"),
+        ("credential_source = ec2\n", r":5: credential_source .*ec2.*imds"),
+        ("credentials_secret = aws\n", r":5: credentials_secret .*NAMESPACE/NAME"),
+        ("hosts = https://registry.example\n", r":5: hosts .*https://registry\.example"),
+        (f"credential_process = x {SECRET_KEY} # y\n", r":5: credential_process .*comment"),
+        (f"credential_proces = x {SECRET_KEY}\n", r":5: .*credential_process"),
+        ("[registry]\n", r":5: .*\[registry NAME\]"),
+        ("[registry a/b]\n", r":5: .*a/b.*letters"),
+        ("[registy a]\n", r":5: .*registy.*\[registry NAME\]"),
+        ("[registry a]\nregoin = x\n", r":6: .*regoin.*\[registry a\].*region"),
+        ("[registry a]\nregion = Paris\n", r":6: region in \[registry a\].*Paris"),
+        ("[registry a]\nverify = maybe\n", r":6: verify in \[registry a\].*required"),
+        ("[registry a]\n[registry a]\npublic = 1\npublic = 0\n", r":8: public in \[registry a\].*line 7"),
+        ("".join(f"[registry r{i}]\n" for i in range(65)), r":69: .*64 registries"),
     ],
 )
 def test_a_bad_line_is_named_by_file_line_and_key(text: str, place: str, alone: MakeEatr) -> None:
@@ -130,6 +145,54 @@ def test_a_bad_line_in_a_drop_in_is_named(alone: MakeEatr) -> None:
 def test_what_is_missing_is_named(key: str, alone: MakeEatr) -> None:
     """A key of [aws] that has no default."""
     assert f"[aws] needs {key}" in refusal(alone({"aws": {key: None}}))
+
+
+def test_a_configuration_without_anything_says_what_is_needed(alone: MakeEatr) -> None:
+    """Not yet configured, and started all the same."""
+    one = alone()
+    one.write_config("")
+    line = refusal(one)
+    assert "[aws] needs region" in line and "source of credentials" in line
+    assert "aws_access_key_id" in line and "credential_process" in line
+
+
+ROLE = "arn:aws:iam::123456789012:role/eatr"
+CERTIFICATE = {"certificate": "c.pem", "private_key": "k.pem"}
+NO_KEYS = {"aws_access_key_id": None, "aws_secret_access_key": None}
+
+
+@pytest.mark.parametrize(
+    ("section", "keys", "expected"),
+    [
+        ("aws", {"credential_process": f"x {SECRET_KEY}"}, "[aws] has aws_access_key_id and credential_process"),
+        ("aws", {"profile": "ci"}, "[aws] has aws_access_key_id and profile"),
+        ("aws", {**NO_KEYS, "profile": "a", "source_profile": "b"}, "[aws] has profile and source_profile"),
+        ("registry a", {"profile": "a", "credential_source": "imds"}, "[registry a] has profile and credential_"),
+        ("aws", {**NO_KEYS, "web_identity_token_file": "t"}, "[aws] needs role_arn, as it has web_identity_"),
+        ("aws", {**NO_KEYS, **CERTIFICATE}, "[aws] needs trust_anchor_arn, profile_arn, role_arn, as it has cert"),
+        ("aws", NO_KEYS, "[aws] names no source of credentials"),
+        ("aws", {"external_id": "ext"}, "[aws] needs role_arn, as it has external_id"),
+        ("aws", {"aws_access_key_id": "ASIAX"}, "[aws] needs aws_session_token"),
+        ("aws", {"config_file": "/c"}, "[aws] has config_file, but no profile"),
+        ("aws", {"public": True}, "[aws] has public and region"),
+        ("registry a", {"aws_access_key_id": "A"}, "[registry a] needs aws_secret_access_key"),
+        ("registry a", {"use_fips_endpoint": True}, "[registry a] has endpoint_url of [aws] and use_fips_endpoint"),
+        ("registry a", {"role_arn": ROLE, "hosts": "h, H"}, "[registry a] has the host H twice"),
+    ],
+)
+def test_what_cannot_go_together_is_named(
+    section: str, keys: dict[str, Any], expected: str, alone: MakeEatr
+) -> None:
+    """Section and keys, and no secret."""
+    assert expected in refusal(alone({section: keys}))
+
+
+def test_what_registries_cannot_share_is_named(alone: MakeEatr) -> None:
+    """By both, or by where it belongs."""
+    both = alone({"registry a": {"hosts": "h"}, "registry b": {"hosts": "i, h"}})
+    assert "[registry a] and [registry b] both have the host h" in refusal(both)
+    common = alone({"aws": {"hosts": "h"}, "registry a": {}})
+    assert "[aws] has hosts, which belongs in [registry a]" in refusal(common)
 
 
 @pytest.mark.parametrize(
