@@ -20,12 +20,14 @@ from http_double import Record, Tls
 from leaks import find_reports
 
 MakeEatr = Callable[..., Eatr]
+MotoEatr = Callable[..., Eatr]
 Scenario = Callable[[Ecr, ApiServer, MakeEatr], None]
 
 MARKERS = (
     "slow: takes more than 20 seconds by itself",
     "valgrind: the scenario for EATR_WRAPPER=valgrind",
     "tls: ECR and the API server speak TLS, and the API server wants a bearer token",
+    "moto: keyword arguments for Moto: how long tokens and sessions are good",
     "systemd: packages on a machine with a real systemd; $EATR is not looked at",
 )
 
@@ -224,6 +226,56 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def moto_folder() -> None:
+    """Skips a test that needs moto if there is no folder with it."""
+    if not os.environ.get("EATR_TESTS_MOTO"):
+        text = "EATR_TESTS_MOTO does not name a folder with moto (tests/moto)"
+        if os.environ.get("EATR_TESTS_CONTROL_PLANE") == "required":
+            pytest.fail(text, pytrace=False)
+        pytest.skip(text)
+
+
+@pytest.fixture
+def moto(request: pytest.FixtureRequest, tmp_path: Path, moto_folder: None) -> Iterator[Any]:
+    """AWS's accounts, users and roles, started, see Moto; the marker moto has its keyword arguments."""
+    from moto import Moto
+
+    marker = request.node.get_closest_marker("moto")
+    with Moto(tmp_path / "moto", **(marker.kwargs if marker else {})) as server:
+        yield server
+        print(*server.calls, sep="\n")
+        assert not server.errors, "\n".join(server.errors)
+
+
+@pytest.fixture
+def moto_eatr(tmp_path: Path, moto: Any, api: ApiServer) -> Iterator[MotoEatr]:
+    """Makes an eatr for `moto` and `api`: moto_eatr({KEY OF [aws]: VALUE}, changes).
+
+    At the end each one that still runs must stop with exit status 0; none may have printed a secret.
+    """
+    from moto import REGION
+
+    made: list[Eatr] = []
+
+    def make(aws: dict[str, object], changes: Changes | None = None) -> Eatr:
+        one = Eatr(tmp_path / f"eatr{len(made) or ''}")
+        made.append(one)
+        config = {
+            "aws": {"region": REGION, "endpoint_url": moto.url, **aws},
+            "kubernetes": {"kubeconfig": api.kubeconfig(one.directory / "kubeconfig")},
+        }
+        one.write_config(merged(config, changes or {}))
+        return one
+
+    try:
+        yield make
+    finally:
+        problems = [problem for one in made for problem in finish(one, moto.secrets, print)]
+    problems += [f"violation: {text}" for text in api.violations]
+    assert not problems, "\n".join(problems)
 
 
 # A machine with systemd ---------------------------------------------------------------------------------
