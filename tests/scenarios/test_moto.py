@@ -69,7 +69,7 @@ def test_moto_checks_keys(moto: Moto) -> None:
     assert data["proxyEndpoint"] == f"https://{host_of(HOME_ACCOUNT)}"
     assert base64.b64decode(data["authorizationToken"]).decode() == f"AWS:{HOME_ACCOUNT}-auth-token"
     assert abs(data["expiresAt"].timestamp() - time.time() - 43200) < 60
-    assert ask(moto, key, secret[:-1] + "+") == "SignatureDoesNotMatch"
+    assert ask(moto, key, secret[::-1]) == "SignatureDoesNotMatch"
     assert ask(moto, "AKIAUNKNOWNUNKNOWN00", secret) == "InvalidClientTokenId"
     assert ask(moto, *moto.key_of["nobody"]) == "AccessDenied"
     assert ask(moto, key, secret, "a token") == "InvalidClientTokenId"
