@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "words.h"
+
+#include <errno.h>
+
+#define BLANKS " \t\r\n"
+
+/* Puts the word that line begins with into word, and moves line behind it. */
+static int take_word(const char **line, char *word)
+{
+        const char *p = *line;
+        char quote = '\0';
+
+        for (; *p && (quote || !strchr(BLANKS, *p)); p++)
+                if (*p == '\\' && quote != '\'') {
+                        p++;
+                        if (!*p)
+                                return -EINVAL;
+                        if (quote && *p != '"' && *p != '\\')
+                                *word++ = '\\';
+                        *word++ = *p;
+                } else if (quote ? *p == quote : *p == '\'' || *p == '"')
+                        quote = quote ? '\0' : *p;
+                else
+                        *word++ = *p;
+        if (quote)
+                return -EINVAL;
+        *word = '\0';
+        *line = p;
+        return 0;
+}
+
+/* scratch has room for the longest word there can be. */
+static int take_words(const char *line, char *scratch, char **words)
+{
+        int r;
+
+        for (; *(line += strspn(line, BLANKS)); words++) {
+                r = take_word(&line, scratch);
+                if (r < 0)
+                        return r;
+                *words = strdup(scratch);
+                if (!*words)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+int words_split(const char *line, char ***ret)
+{
+        size_t size = strlen(line) + 1;
+        _cleanup_(words_freep) char **words = calloc(size / 2 + 1, sizeof(*words));
+        _cleanup_free_ char *scratch = malloc(size);
+        int r;
+
+        if (!words || !scratch)
+                return -ENOMEM;
+        r = take_words(line, scratch, words);
+        explicit_bzero(scratch, size);
+        if (r >= 0)
+                *ret = TAKE_PTR(words);
+        return r;
+}
+
+char **words_free(char **words)
+{
+        for (char **p = words; p && *p; p++)
+                (void) str_erase_free(*p);
+        free(words);
+        return NULL;
+}
