@@ -1,39 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "aws-sigv4.h"
-#include "http.h"
+#include "aws-call.h"
 #include "token.h"
 
-/* ECR's GetAuthorizationToken, JSON 1.1 protocol.
- * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html */
+/* GetAuthorizationToken of ECR and of ECR Public, JSON 1.1 protocol.
+ * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+ * https://docs.aws.amazon.com/AmazonECRPublic/latest/APIReference/API_GetAuthorizationToken.html */
 
-/* Signs and sends one call, dated signing_time. Returns 0 or a negative errno. */
-int aws_ecr_request(HttpClient *client, const char *url, const char *region, const AwsKeys *keys,
-                    usec_t signing_time, http_done_t done, void *userdata, HttpRequest **ret);
+typedef struct AwsEcrSpec {
+        bool public;
+        const char *url; /* of the endpoint, without a trailing slash */
+        const char *region;
+        const char *ca_bundle; /* NULL: the system's */
+        AwsCredentials *credentials;
+        aws_call_read_t read; /* is to call aws_ecr_read() */
+        aws_call_done_t done;
+        void *userdata;
+} AwsEcrSpec;
 
-typedef enum AwsOutcome {
-        AWS_OK,
-        AWS_RETRY,     /* passing trouble: the network, the service, an answer that makes no sense */
-        AWS_THROTTLED, /* too many calls */
-        AWS_SKEWED,    /* the signature's date is refused: retry once with the server's clock */
-        AWS_EXPIRED,   /* the credentials have run out */
-        AWS_REJECTED,  /* the credentials, their rights or the request are wrong: repeating cannot help */
-        _AWS_OUTCOME_MAX,
-} AwsOutcome;
+/* As aws_call_start(). */
+int aws_ecr_start(sd_event *event, AwsState *state, const AwsEcrSpec *spec, AwsCall **ret);
 
-#define AWS_ERROR_MAX 512U
-
-/* What came back, as far as it matters. */
-typedef struct AwsAnswer {
-        HttpOutcome http;
-        long status;
-        const char *body;
-        size_t body_size;
-        const char *transport_error; /* when no answer came */
-        usec_t date;                 /* the answer's Date; where it has none, our own clock's time */
-        usec_t boottime;             /* CLOCK_BOOTTIME at that moment */
-} AwsAnswer;
-
-/* Reads an answer: AWS_OK with *ret set, or another outcome with a sentence for people in error. Pure. */
-AwsOutcome aws_ecr_answer(const AwsAnswer *answer, Token **ret, char error[static AWS_ERROR_MAX]);
+/* Reads a success. Returns NULL and the token, or what is wrong, for people. Pure. */
+const char *aws_ecr_read(bool public, const AwsAnswer *answer, Token **ret);

@@ -42,6 +42,7 @@ const char *aws_service_to_string(AwsService s)
                 [AWS_SERVICE_ECR_PUBLIC] = "ecr-public",
                 [AWS_SERVICE_STS] = "sts",
                 [AWS_SERVICE_ROLES_ANYWHERE] = "rolesanywhere",
+                [AWS_SERVICE_METADATA] = "metadata",
         };
 
         return names[s];

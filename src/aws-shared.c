@@ -117,7 +117,7 @@ static int parse(const AwsSharedKey *key, const AwsIniValue *v, void *field, Con
         if (!*v->text)
                 return key->maybe_empty ? 0 : conf_error_set(error, -EINVAL, "it is empty");
         if (!key->command)
-                r = conf_value_check_plain(v->text, error);
+                r = conf_value_check_plain(v->text, false, error);
         if (r < 0)
                 return r;
         return key->parse(&(ConfValueRule){ .least = key->least, .most = key->most }, v->text, field, error);

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "eatr.h"
+#include "keyring.h"
 #include "log.h"
 #include "message.h"
 #include "status.h"
@@ -32,7 +33,8 @@
 struct Eatr {
         sd_event *event;
         EatrConfig config;
-        Registry *registry;
+        Registries *registries;
+        Keyring *keyring;
         Cluster *cluster;
         sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *stop_timer, *watchdog;
         usec_t watchdog_interval;
@@ -51,7 +53,7 @@ static void tell_status(Eatr *e)
 {
         char status[STATUS_MAX];
 
-        status_format(e->registry, e->cluster, status);
+        status_format(e->registries, e->cluster, status);
         if (streq(status, e->status))
                 return;
         memcpy(e->status, status, sizeof(status));
@@ -60,10 +62,14 @@ static void tell_status(Eatr *e)
 
 /* --- reviewing what changed ------------------------------------------------------------------------ */
 
+static bool no_token_comes(const Eatr *e)
+{
+        return !registries_auths(e->registries) && registries_failing(e->registries) > 0;
+}
+
 static bool first_pass_tried(const Eatr *e)
 {
-        return registry_failures(e->registry) > 0 || cluster_failures(e->cluster) > 0 ||
-               cluster_settled(e->cluster, 1);
+        return no_token_comes(e) || cluster_failures(e->cluster) > 0 || cluster_settled(e->cluster, 1);
 }
 
 static void become_ready(Eatr *e)
@@ -81,14 +87,17 @@ static bool everything_is_fresh(const Eatr *e)
         ClusterSummary s;
 
         cluster_summary(e->cluster, &s);
-        return s.failing + s.conflict == 0 && (s.pending + s.due == 0 || e->config.dry_run);
+        return registries_failing(e->registries) == 0 && s.failing + s.conflict == 0 &&
+               (s.pending + s.due == 0 || e->config.dry_run);
 }
 
 static void review_once(Eatr *e)
 {
+        if (registries_auths(e->registries) && registries_busy(e->registries))
+                return; /* another may have a token as well */
         if (cluster_settled(e->cluster, ONCE_TRIES))
                 (void) sd_event_exit(e->event, everything_is_fresh(e) ? 0 : 1);
-        else if (registry_failures(e->registry) > 0) {
+        else if (no_token_comes(e)) {
                 log_error("Giving up: no token");
                 (void) sd_event_exit(e->event, 1);
         } else if (cluster_failures(e->cluster) >= ONCE_TRIES) {
@@ -167,58 +176,68 @@ static void begin_pass(Eatr *e)
         e->pass_renewed = cluster_stats(e->cluster)->renewed;
 }
 
-/* What the token opens goes into the cluster's Secrets. */
-static int set_auths(Cluster *c, Token *token)
+/* If there is anything to write. */
+static int use_auths(Eatr *e)
 {
-        const AuthsPart part = { .token = token };
-        _cleanup_(auths_unrefp) Auths *auths = NULL;
+        Auths *auths = registries_auths(e->registries);
         int r;
 
-        r = auths_new(&part, 1, &auths);
-        return r < 0 ? r : cluster_set_auths(c, auths);
-}
-
-/* If there is a token. */
-static int use_token(Eatr *e)
-{
-        Token *token = registry_token(e->registry);
-        int r;
-
-        if (!token)
+        if (!auths)
                 return 0;
-        r = set_auths(e->cluster, token);
+        r = cluster_set_auths(e->cluster, auths);
         if (r >= 0)
                 begin_pass(e);
         return r;
 }
 
-static void store_token(const Eatr *e)
+static int try_to_store(const Eatr *e)
 {
-        RegistryPast past;
+        _cleanup_(registries_past_done) RegistriesPast past = { 0 };
+        _cleanup_free_ StoredToken *items = NULL;
+        size_t n = 0;
+        int r;
+
+        r = registries_past(e->registries, &past);
+        if (r < 0)
+                return r;
+        items = calloc(past.n, sizeof(*items));
+        if (!items)
+                return -ENOMEM;
+        for (size_t i = 0; i < past.n; i++)
+                if (past.items[i].token)
+                        items[n++] = (StoredToken){ past.items[i].token, past.items[i].origin };
+        return token_store_save(e->config.store, items, n);
+}
+
+static void store_tokens(const Eatr *e)
+{
         int r;
 
         if (!e->config.store)
                 return;
-        registry_past(e->registry, &past);
-        r = token_store_save(e->config.store, past.token, &past.origin);
+        r = try_to_store(e);
         if (r < 0)
                 log_warning_errno(r, "systemd cannot keep the token, a restart will need AWS: %m");
 }
 
-static void on_registry_changed(Registry *r, void *userdata)
+static void on_auths(void *userdata)
 {
         Eatr *e = userdata;
-        int error;
+        int r;
 
-        if (registry_token(r) && registry_failures(r) == 0) {
-                store_token(e);
-                error = use_token(e);
-                if (error < 0)
-                        log_error_errno(error,
-                                        "Cannot use the new token, keeping the old one until the next: %m");
-        }
+        store_tokens(e);
+        r = use_auths(e);
+        if (r < 0)
+                log_error_errno(r, "Cannot use the new token, keeping the old one until the next: %m");
         review_soon(e);
 }
+
+static void on_registries_changed(void *userdata)
+{
+        review_soon(userdata);
+}
+
+static const RegistriesEvents registries_events = { .auths = on_auths, .changed = on_registries_changed };
 
 /* --- signals, timers ------------------------------------------------------------------------------- */
 
@@ -334,22 +353,40 @@ static int make_cluster(Eatr *e, const EatrConfig *config, Cluster **ret)
         return cluster_new(e->event, &cluster, on_cluster_changed, e, ret);
 }
 
-static int make_registry(Eatr *e, const EatrConfig *config, const RegistryPast *past, Registry **ret)
+static int make_registries(Eatr *e, const EatrConfig *config, const RegistriesPast *past, Registries **ret)
 {
-        return registry_new(e->event, &config->conf->aws, config->conf->renewal.auth_token_renewal_interval,
-                            past, on_registry_changed, e, ret);
+        return registries_new(e->event, config->registries,
+                              config->conf->renewal.auth_token_renewal_interval, past, &registries_events, e,
+                              ret);
+}
+
+static int make_keyring(Eatr *e, const EatrConfig *config, Registries *registries, Keyring **ret)
+{
+        return keyring_new(e->event, config->kube, config->registries, registries, ret);
+}
+
+/* With what an earlier run has left. */
+static int make_first_registries(Eatr *e)
+{
+        _cleanup_(registries_past_done) RegistriesPast past = { 0 };
+        const TokenStore *store = e->config.store;
+
+        past.items = store ? calloc(store->n + 1, sizeof(*past.items)) : NULL;
+        if (store && !past.items)
+                return -ENOMEM;
+        for (; store && past.n < store->n; past.n++)
+                past.items[past.n] = (RegistryPast){
+                        .token = token_ref(store->items[past.n].token),
+                        .origin = store->items[past.n].origin,
+                };
+        return make_registries(e, &e->config, &past, &e->registries);
 }
 
 int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
 {
         _cleanup_(eatr_freep) Eatr *e = NULL;
-        RegistryPast past = { 0 };
         int r;
 
-        if (config->store) {
-                past.token = config->store->token;
-                past.origin = config->store->origin;
-        }
         e = calloc(1, sizeof(*e));
         if (!e)
                 return -ENOMEM;
@@ -362,10 +399,13 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = make_cluster(e, config, &e->cluster);
         if (r < 0)
                 return r;
-        r = make_registry(e, config, past.token ? &past : NULL, &e->registry);
+        r = make_first_registries(e);
         if (r < 0)
                 return r;
-        r = use_token(e);
+        r = make_keyring(e, config, e->registries, &e->keyring);
+        if (r < 0)
+                return r;
+        r = use_auths(e);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(e);
@@ -375,6 +415,20 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
 static bool same_cluster(const EatrConfig *a, const EatrConfig *b)
 {
         return a->kube == b->kube && streq(a->conf->secret.name, b->conf->secret.name);
+}
+
+/* Entries of a registry that is no longer there, or no longer the same, go at once. */
+static void replace_registries(Eatr *e, Registries *registries, Keyring *keyring, bool tell)
+{
+        const Auths *old = registries_auths(e->registries), *new = registries_auths(registries);
+        bool changed = new && (!old || !streq(old->id, new->id));
+
+        (void) keyring_free(e->keyring);
+        (void) registries_free(e->registries);
+        e->registries = registries;
+        e->keyring = keyring;
+        if (tell && changed)
+                on_auths(e);
 }
 
 static void replace_cluster(Eatr *e, Cluster *cluster)
@@ -388,30 +442,37 @@ static void replace_cluster(Eatr *e, Cluster *cluster)
 int eatr_reload(Eatr *e, const EatrConfig *config)
 {
         const ClusterConfig changed = cluster_config(config);
-        _cleanup_(registry_freep) Registry *registry = NULL;
+        _cleanup_(registries_past_done) RegistriesPast past = { 0 };
+        _cleanup_(registries_freep) Registries *registries = NULL;
+        _cleanup_(keyring_freep) Keyring *keyring = NULL;
         _cleanup_(cluster_freep) Cluster *cluster = NULL;
-        RegistryPast past;
+        Auths *auths;
         int r;
 
         if (e->stopping)
                 return -ECANCELED;
-        registry_past(e->registry, &past);
-        r = make_registry(e, config, &past, &registry);
+        r = registries_past(e->registries, &past);
         if (r < 0)
                 return r;
+        r = make_registries(e, config, &past, &registries);
+        if (r < 0)
+                return r;
+        r = make_keyring(e, config, registries, &keyring);
+        if (r < 0)
+                return r;
+        auths = registries_auths(registries) ? registries_auths(registries) : registries_auths(e->registries);
         if (!same_cluster(&e->config, config)) {
                 r = make_cluster(e, config, &cluster);
                 if (r < 0)
                         return r;
-                /* The old token, until there is another: it may be all that can be had now. */
-                r = past.token ? set_auths(cluster, past.token) : 0;
+                /* The old tokens, until there are others: they may be all that can be had now. */
+                r = auths ? cluster_set_auths(cluster, auths) : 0;
                 if (r < 0)
                         return r;
         }
 
         /* From here on nothing fails. */
-        (void) registry_free(e->registry);
-        e->registry = TAKE_PTR(registry);
+        replace_registries(e, TAKE_PTR(registries), TAKE_PTR(keyring), !cluster);
         if (cluster)
                 replace_cluster(e, TAKE_PTR(cluster));
         else
@@ -436,9 +497,9 @@ void eatr_end_reload(const Eatr *e)
                 (void) sd_notify(false, "READY=1");
 }
 
-const Registry *eatr_registry(const Eatr *e)
+const Registries *eatr_registries(const Eatr *e)
 {
-        return e->registry;
+        return e->registries;
 }
 
 const Cluster *eatr_cluster(const Eatr *e)
@@ -456,11 +517,28 @@ bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX])
         usec_t now = clock_boottime();
 
         reason[0] = '\0';
-        if (registry_stalled(e->registry, now))
+        if (registries_stalled(e->registries, now))
                 (void) snprintf(reason, EATR_REASON_MAX, "The renewal of the token is stuck");
-        else if (cluster_stalled(e->cluster, now))
+        else if (cluster_stalled(e->cluster, now) || keyring_stalled(e->keyring, now))
                 (void) snprintf(reason, EATR_REASON_MAX, "A watch of the API server is stuck");
         return !reason[0];
+}
+
+/* Says what is wrong with a registry; "" if nothing is. */
+static void judge_registry(const Registry *r, char reason[static EATR_REASON_MAX])
+{
+        const RegistryConfig *config = registry_config(r);
+        const char *error = registry_error(r);
+
+        reason[0] = '\0';
+        if (registry_token_left(r) == 0)
+                (void) snprintf(reason, EATR_REASON_MAX, "%sno good token%s%s", config->label,
+                                *error ? ": " : "", error);
+        else if (config->verify == CONF_VERIFY_REQUIRED && verify_result(registry_verify(r)) != VERIFY_GOOD)
+                (void) snprintf(reason, EATR_REASON_MAX, "%s%s is not known to take the token: %s",
+                                config->label, registry_token(r)->host,
+                                *verify_error(registry_verify(r)) ? verify_error(registry_verify(r))
+                                                                  : "not asked yet");
 }
 
 bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
@@ -469,11 +547,12 @@ bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
 
         if (!eatr_is_healthy(e, reason))
                 return false;
+        for (size_t i = 0; i < registries_count(e->registries) && !reason[0]; i++)
+                judge_registry(registries_get(e->registries, i), reason);
+        if (reason[0])
+                return false;
         cluster_summary(e->cluster, &s);
-        if (registry_token_left(e->registry) == 0)
-                (void) snprintf(reason, EATR_REASON_MAX, "no good token%s%s",
-                                *registry_error(e->registry) ? ": " : "", registry_error(e->registry));
-        else if (!cluster_synced(e->cluster) || *cluster_error(e->cluster))
+        if (!cluster_synced(e->cluster) || *cluster_error(e->cluster))
                 (void) snprintf(reason, EATR_REASON_MAX, "the API server cannot be used%s%s",
                                 *cluster_error(e->cluster) ? ": " : "", cluster_error(e->cluster));
         else if (s.failing > 0 && s.fresh + s.due == 0)
@@ -485,7 +564,8 @@ Eatr *eatr_free(Eatr *e)
 {
         if (!e)
                 return NULL;
-        (void) registry_free(e->registry);
+        (void) keyring_free(e->keyring);
+        (void) registries_free(e->registries);
         (void) cluster_free(e->cluster);
         (void) sd_event_source_disable_unref(e->sigterm);
         (void) sd_event_source_disable_unref(e->sigint);

@@ -3,7 +3,7 @@
 
 #include "cluster.h"
 #include "conf.h"
-#include "registry.h"
+#include "registries.h"
 
 /* The daemon: ties the registry to the cluster and tells systemd how it goes. */
 
@@ -16,6 +16,7 @@ typedef enum EatrMode {
 
 typedef struct EatrConfig {
         const Conf *conf;
+        const RegistryConfigs *registries;
         const KubeConfig *kube;
         EatrMode mode;
         bool dry_run;
@@ -39,7 +40,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config);
 void eatr_begin_reload(const Eatr *e);
 void eatr_end_reload(const Eatr *e);
 
-const Registry *eatr_registry(const Eatr *e);
+const Registries *eatr_registries(const Eatr *e);
 const Cluster *eatr_cluster(const Eatr *e);
 
 /* CLOCK_REALTIME of the start. */

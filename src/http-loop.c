@@ -81,22 +81,23 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *userdata)
         return 0;
 }
 
-/* Takes one at a time from libcurl: what hears of it may end any of the others. */
+/* Takes one at a time from libcurl: what hears of it may end any of the others, and the whole. */
 static int on_drain(sd_event_source *s, void *userdata)
 {
         HttpLoop *l = userdata;
+        int left = 0, code;
         CURLMsg *m;
-        int left;
+        CURL *easy;
 
-        while ((m = curl_multi_info_read(l->multi, &left))) {
-                CURL *easy = m->easy_handle;
-                CURLcode code = m->data.result;
-
-                if (m->msg != CURLMSG_DONE)
-                        continue;
-                (void) curl_multi_remove_handle(l->multi, easy);
-                l->finished(easy, (int) code);
-        }
+        m = curl_multi_info_read(l->multi, &left);
+        if (left > 0)
+                (void) sd_event_source_set_enabled(l->drain, SD_EVENT_ONESHOT);
+        if (!m || m->msg != CURLMSG_DONE)
+                return 0;
+        easy = m->easy_handle;
+        code = (int) m->data.result;
+        (void) curl_multi_remove_handle(l->multi, easy);
+        l->finished(easy, code);
         return 0;
 }
 

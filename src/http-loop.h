@@ -9,7 +9,7 @@
  * wait in epoll beside everything else, and cost nothing until something comes in. Handles are libcurl's. */
 
 /* An exchange has ended and was removed; code is libcurl's. Called from the event loop, outside of libcurl's
- * own callbacks: may add and remove any others. */
+ * own callbacks: may add and remove any others, and end the loop's use. */
 typedef void (*http_loop_finished_t)(void *easy, int code);
 
 typedef struct HttpLoop {

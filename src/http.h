@@ -71,7 +71,7 @@ void http_client_disconnect(HttpClient *c);
 /* When the last byte came in on any connection (CLOCK_BOOTTIME); 0: never. */
 usec_t http_client_last_activity(const HttpClient *c);
 
-/* All requests have to be freed before. */
+/* All requests have to be freed before. May be called when a request is done. */
 HttpClient *http_client_free(HttpClient *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(HttpClient *, http_client_free);
 

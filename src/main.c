@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "file-watch.h"
 #include "http.h"
 #include "json.h"
 #include "log.h"
@@ -24,6 +25,7 @@ typedef struct Daemon {
         sd_event *event;
         Eatr *eatr;
         Httpd *httpd;
+        FileWatch *files;
 } Daemon;
 
 /* --- descriptors that the service manager passes ----------------------------------------------------- */
@@ -115,6 +117,24 @@ static int move_httpd(Daemon *d, const ConfMetrics *from, const ConfMetrics *to)
         return r;
 }
 
+/* --- what is in force -------------------------------------------------------------------------------- */
+
+static void tell_setup(const Setup *s, const char *id, const char *begin)
+{
+        const RegistryConfigs *all = s->registries;
+
+        if (all->n == 1)
+                log_event(LOG_INFO, id, "%s context %s at %s, region %s, credentials from %s", begin,
+                          s->kube->context, s->kube->server, all->items[0].region,
+                          all->items[0].source->origin);
+        else
+                log_event(LOG_INFO, id, "%s context %s at %s, %zu registries", begin, s->kube->context,
+                          s->kube->server, all->n);
+        for (size_t i = 0; i < all->n && all->n > 1; i++)
+                log_info("%sregion %s, credentials from %s", all->items[i].label, all->items[i].region,
+                         all->items[i].source->origin);
+}
+
 /* --- reloading --------------------------------------------------------------------------------------- */
 
 static EatrConfig make_config(Daemon *d, const Setup *setup)
@@ -123,6 +143,7 @@ static EatrConfig make_config(Daemon *d, const Setup *setup)
 
         return (EatrConfig){
                 .conf = setup->conf,
+                .registries = setup->registries,
                 .kube = setup->kube,
                 .mode = once ? EATR_ONCE : EATR_RUN,
                 .dry_run = d->options->dry_run,
@@ -177,17 +198,49 @@ static void reload(Daemon *d)
         }
         new = NULL; /* the daemon's now */
         log_open(d->setup->conf->verbosity);
-        log_event(LOG_INFO, MESSAGE_RELOADED, "Reloaded: context %s at %s, region %s",
-                  d->setup->kube->context, d->setup->kube->server, d->setup->conf->aws.region);
+        tell_setup(d->setup, MESSAGE_RELOADED, "Reloaded:");
+}
+
+/* They may be others than before. */
+static void watch_files(Daemon *d)
+{
+        int r;
+
+        if (!d->files)
+                return;
+        r = file_watch_set(d->files, (const char *const *) d->setup->files);
+        if (r < 0)
+                log_warning_errno(r, "Cannot watch the configuration's files, a change will need a reload: %m");
+}
+
+static void reload_and_tell(Daemon *d)
+{
+        eatr_begin_reload(d->eatr);
+        reload(d);
+        eatr_end_reload(d->eatr);
+        watch_files(d);
 }
 
 static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
 {
-        Daemon *d = userdata;
+        reload_and_tell(userdata);
+        return 0;
+}
 
-        eatr_begin_reload(d->eatr);
-        reload(d);
-        eatr_end_reload(d->eatr);
+static void on_files_changed(void *userdata)
+{
+        log_debug("A file of the configuration has changed");
+        reload_and_tell(userdata);
+}
+
+static int start_watching(Daemon *d)
+{
+        int r;
+
+        r = file_watch_new(d->event, on_files_changed, d, &d->files);
+        if (r < 0)
+                return log_error_errno(r, "Cannot watch files: %m");
+        watch_files(d);
         return 0;
 }
 
@@ -235,6 +288,8 @@ static int run_loop(Daemon *d)
                 return log_error_errno(r, "Cannot listen for SIGHUP: %m");
         if (config.mode == EATR_RUN) {
                 r = start_httpd(d);
+                if (r >= 0)
+                        r = start_watching(d);
                 if (r < 0)
                         return r;
         }
@@ -248,6 +303,7 @@ static int run_loop(Daemon *d)
 
 static void daemon_done(Daemon *d)
 {
+        (void) file_watch_free(d->files);
         (void) httpd_free(d->httpd);
         (void) eatr_free(d->eatr);
         (void) sd_event_unref(d->event);
@@ -256,7 +312,7 @@ static void daemon_done(Daemon *d)
         (void) setup_free(d->setup);
 }
 
-/* SIGTERM, SIGINT and SIGHUP are the loop's; writing to a peer that has gone is an error like any other. */
+/* SIGTERM, SIGINT, SIGHUP and SIGCHLD are the loop's; writing to a peer that has gone is an error like any other. */
 static void set_up_signals(void)
 {
         sigset_t set;
@@ -265,6 +321,7 @@ static void set_up_signals(void)
         (void) sigaddset(&set, SIGTERM);
         (void) sigaddset(&set, SIGINT);
         (void) sigaddset(&set, SIGHUP);
+        (void) sigaddset(&set, SIGCHLD);
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
 }
@@ -301,8 +358,7 @@ static int run(const Options *o)
         if (o->check_config)
                 return EXIT_SUCCESS;
         log_open(d.setup->conf->verbosity);
-        log_event(LOG_INFO, MESSAGE_STARTED, "eatr " PACKAGE_VERSION ", context %s at %s, region %s",
-                  d.setup->kube->context, d.setup->kube->server, d.setup->conf->aws.region);
+        tell_setup(d.setup, MESSAGE_STARTED, "eatr " PACKAGE_VERSION ",");
         take_descriptors(&d);
         r = run_loop(&d);
         return r < 0 ? EXIT_FAILURE : r;

@@ -27,6 +27,18 @@
 #define MESSAGE_TOKEN_KEPT "2a9b37405ce143549f211568db72f5c2"
 /* No new token, and none that is good. */
 #define MESSAGE_TOKEN_LACKING "1d63d8513db54f3b9f5ff5f30493c9e7"
+/* A token has run out, and there is none in its place. */
+#define MESSAGE_TOKEN_EXPIRED "6918515a291e4fb9ad5c3a3b1916664a"
+/* The registry takes the token. */
+#define MESSAGE_PULL_GOOD "fc2afaa3dc054cd590fa9105c3302192"
+/* The registry does not take the token. */
+#define MESSAGE_PULL_REFUSED "08ec28c2cdaf470e9eb17f2cc984b0b3"
+/* The registry cannot be asked whether it takes the token. */
+#define MESSAGE_PULL_UNCLEAR "fb93257828754d83a562b10ef94484e4"
+/* The certificate for IAM Roles Anywhere expires soon. */
+#define MESSAGE_CERTIFICATE_AGES "6c98e49b47ea4232b911700410b87905"
+/* The Secret of the cluster that AWS keys are kept in is of no use. */
+#define MESSAGE_KEYS_LACKING "cca1cb69e210401e94c189867b4bfdf7"
 /* This host's clock is not AWS's. */
 #define MESSAGE_CLOCK_SKEWED "996ec58c2afd489c80ad63410938aa53"
 /* Namespaces or Secrets cannot be read. */

@@ -137,55 +137,135 @@ static int kube_up(Buf *b, const char *name, const Eatr *e)
 
 /* --- AWS ------------------------------------------------------------------------------------------- */
 
-static int token_sample(Buf *b, const char *name, const Eatr *e, usec_t (*value)(const Token *t))
+/* A sample for each registry that has one. */
+static int each_registry(Buf *b, const char *name, const Eatr *e,
+                         int (*one)(Buf *b, const char *name, const Registry *r))
 {
-        const Token *t = registry_token(eatr_registry(e));
+        const Registries *all = eatr_registries(e);
+        int error = 0;
 
-        return t ? buf_printf(b, "%s{registry=\"%s\"} %.15g\n", name, t->host, seconds(value(t))) : 0;
+        for (size_t i = 0; i < registries_count(all) && error >= 0; i++)
+                error = one(b, name, registries_get(all, i));
+        return error;
 }
 
-static usec_t expires_of(const Token *t)
+static int registry_sample(Buf *b, const char *name, const Registry *r, double value)
 {
-        return t->expires;
+        return buf_printf(b, "%s{registry=\"%s\"} %.15g\n", name, registry_config(r)->name, value);
 }
 
-static usec_t issued_of(const Token *t)
+/* Of the token, which is named by its host as well. */
+static int token_sample(Buf *b, const char *name, const Registry *r, double value)
 {
-        return t->issued;
+        return buf_printf(b, "%s{registry=\"%s\",host=\"%s\"} %.15g\n", name, registry_config(r)->name,
+                          registry_token(r)->host, value);
+}
+
+static int one_expiry(Buf *b, const char *name, const Registry *r)
+{
+        return registry_token(r) ? token_sample(b, name, r, seconds(registry_token(r)->expires)) : 0;
 }
 
 static int token_expiry(Buf *b, const char *name, const Eatr *e)
 {
-        return token_sample(b, name, e, expires_of);
+        return each_registry(b, name, e, one_expiry);
+}
+
+static int one_issued(Buf *b, const char *name, const Registry *r)
+{
+        return registry_token(r) ? token_sample(b, name, r, seconds(registry_token(r)->issued)) : 0;
 }
 
 static int token_issued(Buf *b, const char *name, const Eatr *e)
 {
-        return token_sample(b, name, e, issued_of);
+        return each_registry(b, name, e, one_issued);
 }
 
-static int aws_requests(Buf *b, const char *name, const Eatr *e)
+static int one_pull(Buf *b, const char *name, const Registry *r)
 {
-        const RegistryStats *s = registry_stats(eatr_registry(e));
-        int r;
+        VerifyResult result = verify_result(registry_verify(r));
 
-        for (AwsOutcome o = 0; o < _AWS_OUTCOME_MAX; o++) {
-                r = buf_printf(b, "%s{outcome=\"%s\"} %" PRIu64 "\n", name, registry_outcome_to_string(o),
-                               s->requests[o]);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        if (!registry_token(r) || (result != VERIFY_GOOD && result != VERIFY_REFUSED))
+                return 0;
+        return token_sample(b, name, r, result == VERIFY_GOOD);
+}
+
+static int token_accepted(Buf *b, const char *name, const Eatr *e)
+{
+        return each_registry(b, name, e, one_pull);
+}
+
+static int one_up(Buf *b, const char *name, const Registry *r)
+{
+        return registry_sample(b, name, r, registry_token_left(r) > 0 && registry_failures(r) == 0);
+}
+
+static int registry_up(Buf *b, const char *name, const Eatr *e)
+{
+        return each_registry(b, name, e, one_up);
+}
+
+static int one_success(Buf *b, const char *name, const Registry *r)
+{
+        return registry_sample(b, name, r, seconds(registry_last_success(r)));
 }
 
 static int aws_last_success(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", seconds(registry_stats(eatr_registry(e))->last_success));
+        return each_registry(b, name, e, one_success);
+}
+
+static int one_source(Buf *b, const char *name, const Registry *r)
+{
+        return buf_printf(b, "%s{registry=\"%s\",source=\"%s\"} 1\n", name, registry_config(r)->name,
+                          aws_source_kind_to_string(registry_config(r)->source->kind));
+}
+
+static int credentials_info(Buf *b, const char *name, const Eatr *e)
+{
+        return each_registry(b, name, e, one_source);
+}
+
+static int one_credentials(Buf *b, const char *name, const Registry *r)
+{
+        usec_t expires = credentials_expiry(registry_credentials(r));
+
+        return expires > 0 ? registry_sample(b, name, r, seconds(expires)) : 0;
+}
+
+static int credentials_expiry_of(Buf *b, const char *name, const Eatr *e)
+{
+        return each_registry(b, name, e, one_credentials);
+}
+
+static int one_certificate(Buf *b, const char *name, const Registry *r)
+{
+        usec_t expires = registry_config(r)->certificate_expires;
+
+        return expires > 0 ? registry_sample(b, name, r, seconds(expires)) : 0;
+}
+
+static int certificate_expiry(Buf *b, const char *name, const Eatr *e)
+{
+        return each_registry(b, name, e, one_certificate);
+}
+
+static int aws_requests(Buf *b, const char *name, const Eatr *e)
+{
+        const AwsState *state = registries_state(eatr_registries(e));
+        int r = 0;
+
+        for (AwsService s = 0; s < _AWS_SERVICE_MAX; s++)
+                for (AwsOutcome o = 0; o < _AWS_OUTCOME_MAX && r >= 0; o++)
+                        r = buf_printf(b, "%s{service=\"%s\",outcome=\"%s\"} %" PRIu64 "\n", name,
+                                       aws_service_to_string(s), aws_outcome_to_string(o),
+                                       state->calls[s][o]);
+        return r;
 }
 
 static int clock_skew(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", registry_stats(eatr_registry(e))->clock_skew);
+        return sample(b, name, "", registries_state(eatr_registries(e))->clock.measured);
 }
 
 /* --- the process ----------------------------------------------------------------------------------- */
@@ -260,7 +340,17 @@ static const MetricFamily families[] = {
         { "eatr_token_expiry_timestamp_seconds", "gauge", "When the current token expires.", token_expiry },
         { "eatr_token_issued_timestamp_seconds", "gauge", "When the current token was issued.",
           token_issued },
-        { "eatr_aws_requests_total", "counter", "Calls of GetAuthorizationToken by outcome.", aws_requests },
+        { "eatr_token_accepted", "gauge", "Whether the registry took the token when it was last asked.",
+          token_accepted },
+        { "eatr_registry_up", "gauge", "Whether a good token is there and the last call brought one.",
+          registry_up },
+        { "eatr_credentials_info", "gauge", "Where a registry's AWS credentials come from.",
+          credentials_info },
+        { "eatr_credentials_expiry_timestamp_seconds", "gauge",
+          "When the AWS credentials that were fetched last expire.", credentials_expiry_of },
+        { "eatr_certificate_expiry_timestamp_seconds", "gauge",
+          "When the certificate for IAM Roles Anywhere expires.", certificate_expiry },
+        { "eatr_aws_requests_total", "counter", "Calls of AWS by service and outcome.", aws_requests },
         { "eatr_aws_last_success_timestamp_seconds", "gauge", "When AWS last gave a token; 0 if never.",
           aws_last_success },
         { "eatr_clock_skew_seconds", "gauge", "How far AWS's clock is ahead of this host's.", clock_skew },

@@ -38,19 +38,25 @@ static char *credential_path(const char *name)
 
 /* --- configuration --------------------------------------------------------------------------------- */
 
-static int read_files(const Options *o, Conf **ret, ConfError *error)
+/* The path of the main file, the caller's to free; NULL when memory is out. */
+static char *config_path(const Options *o)
 {
         _cleanup_free_ char *credential = credential_path("eatr.conf");
+
+        if (o->config || !credential)
+                return strdup(o->config ? o->config : OPTIONS_DEFAULT_CONFIG);
+        return TAKE_PTR(credential);
+}
+
+static int read_files(const Options *o, Conf **ret, ConfError *error)
+{
+        _cleanup_free_ char *path = config_path(o);
         _cleanup_(conf_freep) Conf *c = NULL;
         int r;
 
-        r = conf_new(&c);
+        r = path ? conf_new(&c) : -ENOMEM;
         if (r >= 0)
-                r = conf_load(c,
-                              o->config    ? o->config
-                              : credential ? credential
-                                           : OPTIONS_DEFAULT_CONFIG,
-                              error);
+                r = conf_load(c, path, error);
         if (r >= 0)
                 *ret = TAKE_PTR(c);
         return r;
@@ -85,10 +91,25 @@ static int check_ca_bundle(const char *path, ConfError *error)
                 return 0;
         r = file_read(path, &b);
         if (r < 0)
-                return conf_error_set(error, r, "[aws] ca_bundle: %s: %s", path, file_strerror(r));
+                return conf_error_set(error, r, "ca_bundle: %s: %s", path, file_strerror(r));
         if (!strstr(buf_str(&b), "-----BEGIN CERTIFICATE-----"))
-                return conf_error_set(error, -EINVAL,
-                                      "[aws] ca_bundle: %s: there is no PEM certificate in it", path);
+                return conf_error_set(error, -EINVAL, "ca_bundle: %s: there is no PEM certificate in it",
+                                      path);
+        return 0;
+}
+
+static int check_ca_bundles(const Conf *c, ConfError *error)
+{
+        for (size_t i = 0; i < c->n_registries; i++) {
+                const ConfRegistry *registry = &c->registries[i];
+                int r = check_ca_bundle(registry->aws.ca_bundle, error);
+
+                if (r < 0) {
+                        conf_error_prefix(error, streq(registry->name, "aws") ? "[%s] " : "[registry %s] ",
+                                          registry->name);
+                        return r;
+                }
+        }
         return 0;
 }
 
@@ -106,7 +127,7 @@ static int load_conf(const Options *o, Conf **ret, SetupError *error)
                 return fail(error, r, why.text, OPTIONS_EXIT_USAGE);
         r = conf_check(c, &why);
         if (r >= 0)
-                r = check_ca_bundle(c->aws.ca_bundle, &why);
+                r = check_ca_bundles(c, &why);
         if (r < 0)
                 return fail(error, r, why.text, EX_CONFIG);
         *ret = TAKE_PTR(c);
@@ -140,7 +161,64 @@ static int load_kube_config(const Options *o, const Conf *conf, KubeConfig **ret
         return r < 0 ? fail(error, r, why.text, EX_CONFIG) : 0;
 }
 
-/* --- both ------------------------------------------------------------------------------------------ */
+/* --- registries ------------------------------------------------------------------------------------ */
+
+static int load_registries(const Conf *conf, RegistryConfigs **ret, SetupError *error)
+{
+        const RegistryEnvironment environment = {
+                .home = home(),
+                .variables = (const char *const *) environ,
+        };
+        ConfError why = { "" };
+        int r;
+
+        r = registry_configs_load(conf, &environment, ret, &why);
+        return r < 0 ? fail(error, r, why.text, EX_CONFIG) : 0;
+}
+
+/* --- which files ----------------------------------------------------------------------------------- */
+
+typedef struct FileList {
+        char **paths;
+        size_t n;
+        bool failed;
+} FileList;
+
+/* Takes the path. */
+static void add_path(FileList *l, char *path)
+{
+        char **paths = path ? reallocarray(l->paths, l->n + 2, sizeof(*paths)) : NULL;
+
+        if (!paths) {
+                free(path);
+                l->failed = true;
+                return;
+        }
+        l->paths = paths;
+        l->paths[l->n++] = path;
+        l->paths[l->n] = NULL;
+}
+
+static void on_file(const char *path, void *userdata)
+{
+        add_path(userdata, strdup(path));
+}
+
+static int list_files(const Options *o, Setup *s)
+{
+        _cleanup_free_ char *path = config_path(o);
+        FileList l = { 0 };
+
+        if (!path)
+                return -ENOMEM;
+        add_path(&l, str_printf("%s", path));
+        add_path(&l, str_printf("%s.d", path));
+        registry_configs_each_file(s->registries, on_file, &l);
+        s->files = l.paths;
+        return l.failed ? -ENOMEM : 0;
+}
+
+/* --- all ------------------------------------------------------------------------------------------- */
 
 int setup_load(const Options *options, Setup **ret, SetupError *error)
 {
@@ -153,9 +231,14 @@ int setup_load(const Options *options, Setup **ret, SetupError *error)
         r = load_conf(options, &s->conf, error);
         if (r < 0)
                 return r;
+        r = load_registries(s->conf, &s->registries, error);
+        if (r < 0)
+                return r;
         r = load_kube_config(options, s->conf, &s->kube, error);
         if (r < 0)
                 return r;
+        if (list_files(options, s) < 0)
+                return fail(error, -ENOMEM, "", EXIT_FAILURE);
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -172,6 +255,10 @@ Setup *setup_free(Setup *s)
 {
         if (!s)
                 return NULL;
+        for (char **path = s->files; path && *path; path++)
+                free(*path);
+        free(s->files);
+        (void) registry_configs_free(s->registries);
         (void) conf_free(s->conf);
         (void) kube_config_free(s->kube);
         free(s);

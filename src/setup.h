@@ -4,14 +4,18 @@
 #include "conf.h"
 #include "kube-config.h"
 #include "options.h"
+#include "registry-config.h"
 
 /* All that is read before eatr can begin, and again when it is to reload: the configuration, with the
- * command line's say in it, and the kubeconfig. Files in $CREDENTIALS_DIRECTORY come first
+ * command line's say in it, the files of AWS that it names, and the kubeconfig. Files in $CREDENTIALS_DIRECTORY come first
  * (systemd.exec(5)). */
 
 typedef struct Setup {
         Conf *conf;
+        RegistryConfigs *registries;
         KubeConfig *kube;
+        char **files; /* what it was read from, but for the kubeconfig: a change of one is to be taken in;
+                         NULL-terminated */
 } Setup;
 
 typedef struct SetupError {

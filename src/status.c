@@ -25,21 +25,42 @@ static void format_namespaces(const ClusterSummary *s, char *buffer, size_t size
                         wanted, due, failing, conflict, excluded);
 }
 
-static void format_token(const Registry *r, char *buffer, size_t size)
+/* The token that expires first of those that are good, and when the next call is. */
+static const Registry *find_first(const Registries *all, usec_t *ret_next)
 {
-        char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX], until[CLOCK_RFC3339_MAX];
-        const Token *token = registry_token(r);
+        const Registry *first = NULL;
 
-        if (!token)
+        *ret_next = USEC_INFINITY;
+        for (size_t i = 0; i < registries_count(all); i++) {
+                const Registry *r = registries_get(all, i);
+                usec_t left = registry_token_left(r);
+
+                *ret_next = MIN(*ret_next, registry_next_call(r));
+                if (left > 0 && (!first || left < registry_token_left(first)))
+                        first = r;
+        }
+        return first;
+}
+
+static void format_tokens(const Registries *all, char *buffer, size_t size)
+{
+        char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX], until[CLOCK_RFC3339_MAX], some[64] = "token";
+        size_t n = registries_count(all);
+        const Registry *first;
+        usec_t next_call;
+
+        first = find_first(all, &next_call);
+        if (n > 1)
+                (void) snprintf(some, sizeof(some), "%zu of %zu tokens", registries_good(all), n);
+        if (!first && !registries_auths(all))
                 (void) snprintf(buffer, size, "no token yet");
-        else if (registry_token_left(r) == 0)
-                (void) snprintf(buffer, size, "the token has expired");
+        else if (!first)
+                (void) snprintf(buffer, size, n > 1 ? "all tokens have expired" : "the token has expired");
         else
-                (void) snprintf(
-                        buffer, size, "token good until %s (%s), next in %s",
-                        clock_format_rfc3339(until, token->expires),
-                        clock_format_duration(left, registry_token_left(r)),
-                        clock_format_duration(next, usec_sub(registry_next_call(r), clock_boottime())));
+                (void) snprintf(buffer, size, "%s good until %s (%s), next in %s", some,
+                                clock_format_rfc3339(until, registry_token(first)->expires),
+                                clock_format_duration(left, registry_token_left(first)),
+                                clock_format_duration(next, usec_sub(next_call, clock_boottime())));
 }
 
 /* Appends "; WHERE: WHY" to the status line, if there is a reason why. */
@@ -52,17 +73,37 @@ static void add_trouble(char status[static STATUS_MAX], const char *where, const
                                 str_fit(why, strlen(why), REASON_MAX), why);
 }
 
-void status_format(const Registry *registry, const Cluster *cluster, char ret[static STATUS_MAX])
+static void add_registry(char status[static STATUS_MAX], const Registry *r)
 {
-        char namespaces[256] = "waiting for the API server", token[256], one[128];
+        const RegistryConfig *config = registry_config(r);
+        const Token *token = registry_token(r);
+        char where[128] = "AWS";
+
+        if (*config->label)
+                (void) snprintf(where, sizeof(where), "registry %s", config->name);
+        add_trouble(status, where, registry_error(r));
+        if (token && verify_result(registry_verify(r)) == VERIFY_REFUSED) {
+                char why[REASON_MAX];
+
+                (void) snprintf(where, sizeof(where), "%s", token->host);
+                (void) snprintf(why, sizeof(why), "does not take the token: %s",
+                                verify_error(registry_verify(r)));
+                add_trouble(status, where, why);
+        }
+}
+
+void status_format(const Registries *registries, const Cluster *cluster, char ret[static STATUS_MAX])
+{
+        char namespaces[256] = "waiting for the API server", tokens[256], one[128];
         ClusterSummary s;
 
         cluster_summary(cluster, &s);
         if (cluster_synced(cluster))
                 format_namespaces(&s, namespaces, sizeof(namespaces));
-        format_token(registry, token, sizeof(token));
-        (void) snprintf(ret, STATUS_MAX, "%s; %s", namespaces, token);
-        add_trouble(ret, "AWS", registry_error(registry));
+        format_tokens(registries, tokens, sizeof(tokens));
+        (void) snprintf(ret, STATUS_MAX, "%s; %s", namespaces, tokens);
+        for (size_t i = 0; i < registries_count(registries); i++)
+                add_registry(ret, registries_get(registries, i));
         add_trouble(ret, "API server", cluster_error(cluster));
         (void) snprintf(one, sizeof(one), "namespace %s", s.failing_name ? s.failing_name : "");
         add_trouble(ret, one, s.failing_why);

@@ -12,24 +12,42 @@
 #include <systemd/sd-daemon.h>
 
 /* A token has 2 to 4 kB. */
-#define STORED_MAX (64U * 1024)
+#define STORED_MAX (TOKEN_STORE_TOKENS_MAX * 8U * 1024)
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 /* --- what is in a descriptor ------------------------------------------------------------------------- */
 
-static char *pack(const Token *t, const TokenOrigin *o)
+static cJSON *pack_token(const StoredToken *item)
 {
         _cleanup_json_ cJSON *j = cJSON_CreateObject();
+        const Token *t = item->token;
 
-        (void) cJSON_AddStringToObject(j, "host", t->host);
-        (void) cJSON_AddStringToObject(j, "value", t->value);
-        (void) cJSON_AddNumberToObject(j, "issued", (double) t->issued);
-        (void) cJSON_AddNumberToObject(j, "expires", (double) t->expires);
-        (void) cJSON_AddNumberToObject(j, "received", (double) t->received_boottime);
-        (void) cJSON_AddStringToObject(j, "endpoint", o->endpoint);
-        if (!cJSON_AddStringToObject(j, "keys", o->keys))
+        if (!cJSON_AddStringToObject(j, "host", t->host) ||
+            !cJSON_AddStringToObject(j, "value", t->value) ||
+            !cJSON_AddNumberToObject(j, "issued", (double) t->issued) ||
+            !cJSON_AddNumberToObject(j, "expires", (double) t->expires) ||
+            !cJSON_AddNumberToObject(j, "received", (double) t->received_boottime) ||
+            !cJSON_AddStringToObject(j, "endpoint", item->origin.endpoint) ||
+            !cJSON_AddStringToObject(j, "keys", item->origin.keys))
                 return NULL;
+        return TAKE_PTR(j);
+}
+
+static char *pack(const StoredToken *items, size_t n)
+{
+        _cleanup_json_ cJSON *j = cJSON_CreateObject();
+        cJSON *list = cJSON_AddArrayToObject(j, "tokens");
+
+        if (!list || !cJSON_AddNumberToObject(j, "stored", (double) clock_boottime()))
+                return NULL;
+        for (size_t i = 0; i < n; i++) {
+                cJSON *token = pack_token(&items[i]);
+
+                if (!token)
+                        return NULL;
+                (void) cJSON_AddItemToArray(list, token);
+        }
         return json_print(j);
 }
 
@@ -50,23 +68,39 @@ static bool read_id(const cJSON *j, const char *name, char ret[static TOKEN_ID_M
         return s && snprintf(ret, TOKEN_ID_MAX, "%s", s) < (int) TOKEN_ID_MAX;
 }
 
-static int unpack(const Buf *b, Token **ret, TokenOrigin *ret_origin)
+static int unpack_token(const cJSON *j, usec_t stored, StoredToken *ret)
+{
+        const char *host = json_string(j, "host"), *value = json_string(j, "value");
+        usec_t issued, expires, received;
+
+        if (!host || !value || !read_time(j, "issued", &issued) || !read_time(j, "expires", &expires) ||
+            !read_time(j, "received", &received) || !read_id(j, "endpoint", ret->origin.endpoint) ||
+            !read_id(j, "keys", ret->origin.keys) || received > stored)
+                return -EBADMSG;
+        return token_new(host, value, issued, expires, received, &ret->token) < 0 ? -EBADMSG : 0;
+}
+
+static int unpack(const Buf *b, TokenStore *s)
 {
         _cleanup_json_ cJSON *j = NULL;
-        usec_t issued, expires, received;
-        const char *host, *value;
+        int r = 0;
 
-        if (json_parse(buf_str(b), b->size, STORED_MAX, &j) < 0)
+        if (json_parse(buf_str(b), b->size, STORED_MAX, &j) < 0 || !read_time(j, "stored", &s->stored))
                 return -EBADMSG;
-        host = json_string(j, "host");
-        value = json_string(j, "value");
-        if (!host || !value || !read_time(j, "issued", &issued) || !read_time(j, "expires", &expires) ||
-            !read_time(j, "received", &received) || !read_id(j, "endpoint", ret_origin->endpoint) ||
-            !read_id(j, "keys", ret_origin->keys))
-                return -EBADMSG;
-        if (received > clock_boottime())
+        if (s->stored > clock_boottime())
                 return -ERANGE;
-        return token_new(host, value, issued, expires, received, ret) < 0 ? -EBADMSG : 0;
+        s->items = calloc(TOKEN_STORE_TOKENS_MAX, sizeof(*s->items));
+        if (!s->items)
+                return -ENOMEM;
+        JSON_FOREACH (token, json_get(j, "tokens")) {
+                if (s->n == TOKEN_STORE_TOKENS_MAX)
+                        return -EBADMSG;
+                r = unpack_token(token, s->stored, &s->items[s->n]);
+                if (r < 0)
+                        return r;
+                s->n++;
+        }
+        return s->n > 0 ? 0 : -EBADMSG;
 }
 
 /* Not read(2): its position is that of whoever read it before. */
@@ -88,22 +122,20 @@ static int read_all(int fd, Buf *b)
 int token_store_take(TokenStore *s, const char *name, int fd)
 {
         _cleanup_buf_ Buf b = BUF_INIT_SECRET(STORED_MAX);
-        _cleanup_(token_unrefp) Token *token = NULL;
-        TokenOrigin origin;
+        _cleanup_(token_store_done) TokenStore taken = { .slot = streq(name, TOKEN_STORE_NAME "1") };
         int r;
 
         r = read_all(fd, &b);
         if (r < 0)
                 return r;
-        r = unpack(&b, &token, &origin);
+        r = unpack(&b, &taken);
         if (r < 0)
                 return r;
-        if (s->token && s->token->received_boottime >= token->received_boottime)
+        if (s->n > 0 && s->stored >= taken.stored)
                 return 0;
         token_store_done(s);
-        s->token = TAKE_PTR(token);
-        s->origin = origin;
-        s->slot = streq(name, TOKEN_STORE_NAME "1");
+        *s = taken;
+        taken = (TokenStore){ 0 }; /* the store's now */
         return 0;
 }
 
@@ -134,9 +166,9 @@ static int notify(int fd, const char *what, unsigned slot)
         return sd_pid_notify_with_fds(0, false, state, fd >= 0 ? &fd : NULL, fd >= 0);
 }
 
-int token_store_save(TokenStore *s, const Token *token, const TokenOrigin *origin)
+int token_store_save(TokenStore *s, const StoredToken *items, size_t n)
 {
-        _cleanup_erase_ char *text = pack(token, origin);
+        _cleanup_erase_ char *text = pack(items, n);
         _cleanup_close_ int fd = -1;
         unsigned next = !s->slot;
         int r;
@@ -157,5 +189,9 @@ int token_store_save(TokenStore *s, const Token *token, const TokenOrigin *origi
 
 void token_store_done(TokenStore *s)
 {
-        s->token = token_unref(s->token);
+        for (size_t i = 0; i < s->n; i++)
+                token_unref(s->items[i].token);
+        free(s->items);
+        s->items = NULL;
+        s->n = 0;
 }

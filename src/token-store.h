@@ -3,7 +3,7 @@
 
 #include "token.h"
 
-/* The current token where it outlives a restart: in the service manager's descriptor store, as a sealed
+/* The current tokens where they outlive a restart: in the service manager's descriptor store, as a sealed
  * memfd, never on a disk (FDSTORE=1 in sd_notify(3), FileDescriptorStoreMax= in systemd.service(5)). */
 
 /* Names of stored descriptors start so. */
@@ -15,21 +15,30 @@ typedef struct TokenOrigin {
         char keys[TOKEN_ID_MAX];
 } TokenOrigin;
 
+typedef struct StoredToken {
+        Token *token;
+        TokenOrigin origin;
+} StoredToken;
+
 /* Zeroed in the beginning. */
 typedef struct TokenStore {
-        Token *token; /* from an earlier run; NULL: none */
-        TokenOrigin origin;
+        StoredToken *items; /* from an earlier run */
+        size_t n;
+        usec_t stored; /* CLOCK_BOOTTIME of when they were stored */
         unsigned slot; /* of the two names, the one that holds what is stored */
 } TokenStore;
+
+/* As many as are taken in. */
+#define TOKEN_STORE_TOKENS_MAX 128U
 
 /* Takes in a descriptor that an earlier run had stored by that name, unless it holds something newer
  * already; fd stays the caller's. Returns 0, -EBADMSG if it is not what token_store_save() stores, -ERANGE
  * if it is from another boot, or what reading says. */
 int token_store_take(TokenStore *s, const char *name, int fd);
 
-/* Has the service manager keep this token instead of the one before; the old one goes when the new one is
+/* Has the service manager keep these tokens instead of the ones before; the old ones go when the new ones are
  * there. Returns 0, also when there is no service manager, or a negative errno. */
-int token_store_save(TokenStore *s, const Token *token, const TokenOrigin *origin);
+int token_store_save(TokenStore *s, const StoredToken *items, size_t n);
 
-/* Lets go of the token, not of what the service manager has. */
+/* Lets go of the tokens, not of what the service manager has. */
 void token_store_done(TokenStore *s);

@@ -173,6 +173,7 @@ def tampered(
 
 EXPIRED, EARLY = AUTHORITY.leaf(days=1, starts=-1.5), AUTHORITY.leaf(starts=0.5)
 STRANGER, SIBLING = OTHER_AUTHORITY.leaf(), AUTHORITY.leaf()
+MISNAMED = Issued(Issued.authority("another").certificate, AUTHORITY.key).leaf()
 BELOW_A_LEAF = EC.leaf("below a leaf")
 BELOW_EXPIRED = AUTHORITY.intermediate(days=0.001).leaf()  # it was valid for a minute
 
@@ -199,6 +200,7 @@ REFUSED: dict[str, tuple[Issued, dict[str, Any], str]] = {
     "tampered host": (EC, {"after": tampered("host", "example.com")}, "Invalid signature"),
     "tampered chain": (BELOW, {"after": tampered("x-amz-x509-chain", encode(BELOW.chain[0]))}, "Untrusted"),
     "unknown authority": (STRANGER, {}, "Untrusted"),
+    "another authority's name": (MISNAMED, {}, "Untrusted"),
     "chain to an unknown authority": (OTHER_AUTHORITY.intermediate().leaf(), {}, "Untrusted"),
     "no chain": (BELOW, {"chain": ()}, "Untrusted"),
     "half a chain": (BELOW, {"chain": BELOW.chain[:1]}, "Untrusted"),
@@ -255,6 +257,15 @@ def test_refuses_what_is_not_a_request(double: RolesAnywhere) -> None:
         assert abs(double.sessions[-1].expires - double.now() - seconds) < 5
     assert Ask(double, EC, body={}).send()[0] == 201
     assert abs(double.sessions[-1].expires - double.now() - 3600) < 5
+
+
+def test_the_order_on_the_wire_does_not_matter(double: RolesAnywhere) -> None:
+    """What is signed is the sorted query, however it is sent."""
+
+    def turn(headers: dict[str, str], query: str, body: bytes) -> tuple[dict[str, str], str, bytes]:
+        return headers, "&".join(reversed(query.split("&"))), body
+
+    assert Ask(double, EC, after=turn).send()[0] == 201
 
 
 def test_fails_on_command(double: RolesAnywhere) -> None:

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "keyring.h"
+
+#include "log.h"
+#include "message.h"
+
+#include <errno.h>
+
+typedef struct Entry {
+        Keyring *keyring;
+        const char *secret;
+        KubeKeys *keys;
+} Entry;
+
+struct Keyring {
+        Registries *registries;
+        KubeStats stats;
+        Entry *entries;
+        size_t n;
+};
+
+static void on_changed(AwsCredentials *credentials, const char *problem, void *userdata)
+{
+        Entry *e = userdata;
+
+        if (credentials)
+                log_info("Using the AWS keys in Secret %s", e->secret);
+        else
+                log_event(LOG_WARNING, MESSAGE_KEYS_LACKING, "%s; keys that were there before stay in use",
+                          problem);
+        registries_put_keys(e->keyring->registries, e->secret, credentials, problem);
+}
+
+static bool is_known(const Keyring *k, const char *secret)
+{
+        for (size_t i = 0; i < k->n; i++)
+                if (streq(k->entries[i].secret, secret))
+                        return true;
+        return false;
+}
+
+static int add(Keyring *k, sd_event *event, const KubeConfig *kube, const char *secret)
+{
+        Entry *e = &k->entries[k->n];
+        int r;
+
+        if (is_known(k, secret))
+                return 0;
+        *e = (Entry){ .keyring = k, .secret = secret };
+        r = kube_keys_new(event, kube, &k->stats, secret, on_changed, e, &e->keys);
+        if (r >= 0)
+                k->n++;
+        return r;
+}
+
+int keyring_new(sd_event *event, const KubeConfig *kube, const RegistryConfigs *configs,
+                Registries *registries, Keyring **ret)
+{
+        _cleanup_(keyring_freep) Keyring *k = NULL;
+        int r = 0;
+
+        k = calloc(1, sizeof(*k));
+        if (!k)
+                return -ENOMEM;
+        k->registries = registries;
+        k->entries = calloc(configs->n, sizeof(*k->entries));
+        if (!k->entries)
+                return -ENOMEM;
+        for (size_t i = 0; i < configs->n && r >= 0; i++)
+                if (configs->items[i].source->kind == AWS_SOURCE_CLUSTER_SECRET)
+                        r = add(k, event, kube, configs->items[i].source->secret);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(k);
+        return 0;
+}
+
+bool keyring_stalled(const Keyring *k, usec_t now)
+{
+        for (size_t i = 0; i < k->n; i++)
+                if (kube_keys_stalled(k->entries[i].keys, now))
+                        return true;
+        return false;
+}
+
+Keyring *keyring_free(Keyring *k)
+{
+        if (!k)
+                return NULL;
+        for (size_t i = 0; i < k->n; i++)
+                (void) kube_keys_free(k->entries[i].keys);
+        free(k->entries);
+        free(k);
+        return NULL;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "kube-keys.h"
+#include "registries.h"
+
+/* The Secrets of the cluster that AWS keys are kept in: hands what is in them to the registries that use
+ * them. */
+
+typedef struct Keyring Keyring;
+
+/* Begins to read those that configs name, which may be none. What is handed in has to outlive it. Returns 0 or
+ * a negative errno. */
+int keyring_new(sd_event *event, const KubeConfig *kube, const RegistryConfigs *configs,
+                Registries *registries, Keyring **ret);
+
+/* See kube_watch_stalled(). */
+bool keyring_stalled(const Keyring *k, usec_t now);
+
+Keyring *keyring_free(Keyring *k);
+DEFINE_TRIVIAL_CLEANUP_FUNC(Keyring *, keyring_free);
