@@ -1283,15 +1283,17 @@ static unsigned share(const Auths *const both[2], usec_t from, usec_t length)
 
 static void test_two_eatrs(void **state)
 {
-        Auths other = auths;
+        Auths one = auths, other = auths;
 
         /* Due since long, and as old as each other to the second: each writes once. */
         memcpy(other.id, OTHER_ID, sizeof(other.id));
         assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 5 * H), 1);
         assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 12 * H), 2);
+        one.issued += 200 * USEC_PER_MSEC;
+        one.expires += 600 * USEC_PER_MSEC;
         other.issued += 300 * USEC_PER_MSEC;
         other.expires += 700 * USEC_PER_MSEC;
-        assert_int_equal(share((const Auths *const[]){ &auths, &other }, BOOT, 12 * H), 2);
+        assert_int_equal(share((const Auths *const[]){ &one, &other }, BOOT, 12 * H), 2);
 
         /* The one that lasts longer prevails, whichever comes first, even if it is the older one. */
         other.expires += S;
