@@ -127,7 +127,7 @@ static void test_nothing_grows_without_end(void **state)
                    "/p:514: there are more than 512 keys in the section");
         check_many("[a]\nk=234567", "\n 234567", AWS_INI_VALUE_MAX / 7 - 1, 0, "");
         check_many("[a]\nk=234567", "\n 234567", AWS_INI_VALUE_MAX / 7 + 1, -EMSGSIZE,
-                   "/p:2343: the value is longer than 16384 bytes");
+                   "/p:2342: the value is longer than 16384 bytes");
         check_many("[a]\nk=", "x", AWS_INI_VALUE_MAX, 0, "");
         check_many("[a]\nk=", "x", AWS_INI_VALUE_MAX + 1, -EMSGSIZE,
                    "/p:2: the value is longer than 16384 bytes");

@@ -153,7 +153,9 @@ def ask(home: Path, profile: str, environment: dict[str, str]) -> Answer:
             # The token is the file's name, so that it tells which file it would have been read from.
             mock.patch.object(botocore.credentials, "FileWebIdentityTokenLoader", lambda path: lambda: path),
             mock.patch.object(botocore.credentials.ProcessProvider.__init__, "__defaults__", (recorders.popen,)),
-            mock.patch.object(botocore.credentials.AssumeRoleProvider.__init__, "__defaults__", (nobody, None, None)),
+            mock.patch.object(
+                botocore.credentials.AssumeRoleProvider.__init__, "__defaults__", (nobody, None, None)
+            ),
             mock.patch.object(
                 botocore.credentials.InstanceMetadataFetcher, "retrieve_iam_role_credentials", recorders.imds
             ),
