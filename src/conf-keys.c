@@ -270,11 +270,9 @@ static int copy_list(char ***list, char *const *from)
                 return -ENOMEM;
         conf_keys_list_free(*list);
         *list = copy;
-        for (size_t i = 0; i < n; i++) {
-                copy[i] = strdup(from[i]);
-                if (!copy[i])
+        for (size_t i = 0; i < n; i++)
+                if (str_replace(&copy[i], from[i]) < 0)
                         return -ENOMEM;
-        }
         return 0;
 }
 
@@ -288,27 +286,23 @@ int conf_keys_registry_copy(ConfRegistry *r, const ConfRegistry *from, const Con
 {
         const void *source = (const char *) from + key->offset;
         void *field = conf_keys_field(key, r);
-        int k = 0;
 
+        conf_keys_set_given(key, r, true);
         switch (key->type) {
         case CONF_KEY_STRING:
-                k = str_replace(field, *(char *const *) source);
-                break;
+                return str_replace(field, *(char *const *) source);
         case CONF_KEY_LIST:
-                k = copy_list(field, *(char **const *) source);
-                break;
+                return copy_list(field, *(char **const *) source);
         case CONF_KEY_BOOL:
                 *(bool *) field = *(const bool *) source;
-                break;
+                return 0;
         case CONF_KEY_NUMBER:
                 *(unsigned *) field = *(const unsigned *) source;
-                break;
+                return 0;
         case CONF_KEY_OTHER:
                 break;
         }
-        if (k >= 0)
-                conf_keys_set_given(key, r, true);
-        return k;
+        return -EINVAL;
 }
 
 void conf_keys_registry_done(ConfRegistry *r)

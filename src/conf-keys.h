@@ -96,7 +96,7 @@ typedef struct Conf {
                 ConfAws aws;       /* [aws] alone, as it is read */
                 ConfRegistry main; /* the same with what [aws] says besides */
         };
-        ConfRegistry *sections; /* [registry NAME] alone, as they are read */
+        ConfRegistry sections[CONF_REGISTRIES_MAX]; /* [registry NAME] alone, as they are read */
         size_t n_sections;
         ConfRegistry *registries; /* what holds for each, from conf_check(): one for each [registry NAME], */
         size_t n_registries;      /* or that of [aws], named "aws", if there are none */

@@ -103,16 +103,10 @@ static int check_registry_name(const char *name, ConfError *error)
 
 static int add_section(Conf *c, const char *name, ConfError *error)
 {
-        ConfRegistry *longer;
-
         if (c->n_sections >= CONF_REGISTRIES_MAX)
                 return conf_error_set(error, -EINVAL, "there are more than %u registries",
                                       CONF_REGISTRIES_MAX);
-        longer = reallocarray(c->sections, c->n_sections + 1, sizeof(ConfRegistry));
-        if (!longer)
-                return conf_error_oom(error);
-        c->sections = longer;
-        return conf_keys_registry_init(&longer[c->n_sections++], name) < 0 ? conf_error_oom(error) : 0;
+        return conf_keys_registry_init(&c->sections[c->n_sections++], name) < 0 ? conf_error_oom(error) : 0;
 }
 
 /* What another file, or this one, has begun goes on. */
@@ -338,7 +332,8 @@ Conf *conf_free(Conf *c)
         if (!c)
                 return NULL;
         conf_keys_registry_done(&c->main);
-        conf_keys_registries_free(&c->sections, &c->n_sections);
+        for (size_t i = 0; i < c->n_sections; i++)
+                conf_keys_registry_done(&c->sections[i]);
         conf_keys_registries_free(&c->registries, &c->n_registries);
         conf_keys_list_free(c->namespaces.blacklist);
         conf_keys_list_free(c->namespaces.include);

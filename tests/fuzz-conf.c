@@ -21,7 +21,8 @@ static void check_registry(const ConfRegistry *r)
         require(r->aws.region || conf_check_has_profile(r));
         require(source);
         for (const ConfKey *key = source; key->name; key++)
-                require(!conf_keys_is_source(key) || key->group == source->group || !conf_keys_given(key, r));
+                require(!conf_keys_is_source(key) || key->group == source->group ||
+                        !conf_keys_given(key, r));
         require(!r->aws.access_key_id == !r->aws.secret_access_key);
         require(r->aws.role_arn || (!r->aws.external_id && !r->aws.duration_seconds));
         require(!r->public || streq(r->aws.region, "us-east-1"));

