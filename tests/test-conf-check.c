@@ -209,6 +209,9 @@ static void test_what_a_registry_lacks(void **state)
                 { "[aws]\n" REGION ANYWHERE "[registry a]\ncertificate = c\n",
                   "[registry a] needs private_key, trust_anchor_arn, profile_arn, role_arn, as it has "
                   "certificate" },
+                { "[aws]\n" REGION KEYS "[registry a]\ncertificate_chain = c\n",
+                  "[registry a] needs certificate, private_key, trust_anchor_arn, profile_arn, role_arn, as "
+                  "it has certificate_chain" },
                 { "[aws]\n" REGION KEYS "role_arn = " ROLE "a\n[registry a]\nweb_identity_token_file = t\n",
                   "[registry a] needs role_arn, as it has web_identity_token_file" },
                 { "[registry a]\n" REGION "aws_access_key_id = ASIAX\naws_secret_access_key = B\n",
@@ -326,6 +329,17 @@ static void test_public_is_in_one_region(void **state)
         assert_string_equal(c->registries[3].aws.region, "us-east-1"); /* whatever the profile says */
 }
 
+/* What was taken back is not there. */
+static void test_empty_hosts_are_none(void **state)
+{
+        _cleanup_(conf_freep) Conf *c = parsed("[aws]\nhosts = h\n" REGION KEYS);
+        ConfError error;
+
+        assert_int_equal(parse_onto(c, "[aws]\nhosts =\n[registry a]\nhosts = h\n", &error), 0);
+        assert_int_equal(conf_check(c, &error), 0);
+        check_list(c->registries[0].hosts, "h");
+}
+
 /* Files for profiles may be common to those that have one. */
 static void test_files_of_profiles_are_inherited(void **state)
 {
@@ -440,6 +454,7 @@ int main(void)
                 cmocka_unit_test(test_a_source_takes_the_place_of_another),
                 cmocka_unit_test(test_a_role_takes_the_place_of_another),
                 cmocka_unit_test(test_public_is_in_one_region),
+                cmocka_unit_test(test_empty_hosts_are_none),
                 cmocka_unit_test(test_files_of_profiles_are_inherited),
                 cmocka_unit_test(test_it_may_be_checked_again),
                 cmocka_unit_test(test_examples_work),

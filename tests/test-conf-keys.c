@@ -86,7 +86,7 @@ static const struct {
         { "aws", "aws_session_token", "FQoGZXIvYXdzE==" },
         { "aws", "profile", "ci prod" },
         { "aws", "source_profile", "base" },
-        { "aws", "credential_process", "\"/opt/a b\" --x 'y z'" },
+        { "aws", "credential_process", "\"/opt/a b\" --x \"y z\"" },
         { "aws", "web_identity_token_file", "jwt" },
         { "aws", "credentials_secret", "eatr/aws" },
         { "aws", "certificate", "cert.pem" },
@@ -134,7 +134,7 @@ static void check_all_keys(const Conf *c)
         assert_true(c->aws.use_dualstack_endpoint);
         assert_string_equal(c->aws.profile, "ci prod");
         assert_string_equal(c->aws.source_profile, "base");
-        assert_string_equal(c->aws.credential_process, "\"/opt/a b\" --x 'y z'");
+        assert_string_equal(c->aws.credential_process, "\"/opt/a b\" --x \"y z\"");
         assert_string_equal(c->aws.credentials_secret, "eatr/aws");
         assert_string_equal(c->aws.private_key, "/k.pem");
         assert_string_equal(c->aws.trust_anchor_arn,
