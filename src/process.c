@@ -117,21 +117,6 @@ int process_environment(char *const *additions, char ***ret)
 
 /* --- starting ---------------------------------------------------------------------------------------- */
 
-/* Away from the three that the program gets, which are put in place one after the other. */
-static int move_up(int *fd)
-{
-        int up;
-
-        if (*fd > STDERR_FILENO)
-                return 0;
-        up = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-        if (up < 0)
-                return -errno;
-        (void) close_fd(*fd);
-        *fd = up;
-        return 0;
-}
-
 /* Only our end does not block: programs do not expect it of theirs. */
 static int make_pipe(int *ours, int *theirs)
 {
@@ -141,11 +126,10 @@ static int make_pipe(int *ours, int *theirs)
                 return -errno;
         *ours = fds[0];
         *theirs = fds[1];
-        if (fcntl(*ours, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
-        return move_up(theirs);
+        return fcntl(*ours, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* If our standard output is closed, out is 1 already; then adddup2() is what keeps it open. */
 static int set_files(posix_spawn_file_actions_t *a, int out, int err)
 {
         int r;

@@ -32,18 +32,18 @@ static int take_word(const char **line, char *word)
         return 0;
 }
 
-/* scratch has room for the longest word there can be. */
+/* scratch has room for the longest word there can be, words for as many as there can be. */
 static int take_words(const char *line, char *scratch, char **words)
 {
         int r;
 
-        for (; *(line += strspn(line, BLANKS)); words++) {
+        while (*(line += strspn(line, BLANKS))) {
                 r = take_word(&line, scratch);
                 if (r < 0)
                         return r;
-                *words = strdup(scratch);
-                if (!*words)
-                        return -ENOMEM;
+                r = str_replace(words++, scratch);
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

@@ -585,10 +585,14 @@ static pid_t start_long(Run *run)
 static void test_freeing_kills_and_the_loop_reaps(void **state)
 {
         pid_t grandchild;
+        siginfo_t si;
         Run run;
 
         grandchild = start_long(&run);
         assert_null(process_free(run.process));
+        /* Nobody has waited for it. */
+        assert_int_equal(waitid(P_PID, (id_t) run.pid, &si, WEXITED | WNOWAIT), 0);
+        assert_true(si.si_code == CLD_KILLED && si.si_status == SIGKILL);
         reap_grandchild(&run, grandchild);
         check_all_gone();
         assert_false(run.done);
