@@ -120,7 +120,7 @@ bool auths_same_hosts(const char *id, const char *other)
         return strncmp(id, other, ID_HALF) == 0;
 }
 
-int auths_new(const AuthsPart *parts, size_t n_parts, Auths **ret)
+int auths_new(const AuthsPart *parts, size_t n_parts, bool incomplete, Auths **ret)
 {
         _cleanup_(auths_unrefp) Auths *a = NULL;
         int r;
@@ -131,6 +131,7 @@ int auths_new(const AuthsPart *parts, size_t n_parts, Auths **ret)
         if (!a)
                 return -ENOMEM;
         a->n_ref = 1;
+        a->incomplete = incomplete;
         r = allocate(parts, n_parts, a);
         if (r < 0)
                 return r;

@@ -93,8 +93,8 @@ static bool everything_is_fresh(const Eatr *e)
 
 static void review_once(Eatr *e)
 {
-        if (registries_auths(e->registries) && registries_busy(e->registries))
-                return; /* another may have a token as well */
+        if (registries_auths(e->registries) && !registries_settled(e->registries))
+                return; /* another may get a token as well */
         if (cluster_settled(e->cluster, ONCE_TRIES))
                 (void) sd_event_exit(e->event, everything_is_fresh(e) ? 0 : 1);
         else if (no_token_comes(e)) {

@@ -65,7 +65,8 @@ static usec_t token_clock(const Auths *auths, usec_t now)
 
 bool plan_secret_is_good(const KubeSecret *s, const Auths *auths, usec_t now)
 {
-        return auths && s->exists && s->ours && s->intact && auths_same_hosts(s->token_id, auths->id) &&
+        return auths && s->exists && s->ours && s->intact &&
+               (auths_same_hosts(s->token_id, auths->id) || auths->incomplete) &&
                s->expires > token_clock(auths, now);
 }
 
@@ -81,15 +82,21 @@ static bool lasts_as_long(const Target *t, const Auths *auths)
 
 /* The Secret is eatr's and whole, but holds other tokens than the current ones: those of an earlier start,
  * of another eatr, or from before a renewal. If it opens the same hosts it stays until its own time comes,
- * less a tenth, so that what is nearly due does not need a pass of its own. */
+ * less a tenth, so that what is nearly due does not need a pass of its own. While a registry has yet to give its
+ * first token, one for other hosts stays as long as it is good: its entry for that registry may be the only one
+ * there is. */
 static Plan plan_other_tokens(const Target *t, const Auths *auths, usec_t interval, usec_t now)
 {
         const KubeSecret *s = &t->secret;
         usec_t wall = token_clock(auths, now), due, early;
 
-        if (!auths_same_hosts(s->token_id, auths->id) || s->renewed == 0 || s->expires <= s->renewed ||
-            s->expires - s->renewed > LIFE_MAX || s->renewed > wall + URGENT)
+        if (s->renewed == 0 || s->expires <= s->renewed || s->expires - s->renewed > LIFE_MAX ||
+            s->renewed > wall + URGENT)
                 return apply(PLAN_RENEW, PACE_NOW, true);
+        if (!auths_same_hosts(s->token_id, auths->id))
+                return auths->incomplete && s->expires > wall
+                               ? wait_until(PLAN_FRESH, now + (s->expires - wall))
+                               : apply(PLAN_RENEW, PACE_NOW, true);
         due = token_renewal_due(s->renewed, s->expires, interval);
         early = due - (due - s->renewed) / 10;
         if (wall < early)

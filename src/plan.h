@@ -60,7 +60,8 @@ typedef struct Plan {
  * A Secret says of its tokens when the oldest was issued and when the first expires. What holds by these:
  *
  * - A Secret with auths' id is fresh, whatever the times are. So each new id is written once.
- * - One with other hosts is written at once: a registry has come or gone.
+ * - One with other hosts is written at once, as a registry has come or gone; but while auths is incomplete it
+ *   stays as long as it is good, as it may have the only entry there is of the registry that has no token yet.
  * - One with the same hosts and another id is written when it is due, which is never after one of its tokens
  *   is. So it gets each renewal of one registry however long another fails, though its times stay those of
  *   the old token; and a restart leaves it alone until its time comes.
@@ -70,8 +71,8 @@ typedef struct Plan {
  * - Nothing is written with a token that has run out: who makes auths has to leave that one out in time. */
 Plan plan_next(const Target *t, const Auths *auths, usec_t interval, usec_t now);
 
-/* Whether pods can pull with a Secret: it is eatr's and whole, opens the same hosts as auths, and none of
- * its tokens has run out. auths tells the time, see above; without it nothing is known to be good. */
+/* Whether pods can pull with a Secret: it is eatr's and whole, opens the same hosts as auths (if that is
+ * complete), and none of its tokens has run out. auths tells the time, see above; without it nothing is known to be good. */
 bool plan_secret_is_good(const KubeSecret *s, const Auths *auths, usec_t now);
 
 /* To be told of each write when it begins, and when it has succeeded. Five heals in a row go at once, then

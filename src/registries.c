@@ -46,18 +46,20 @@ static void watch_expiry(Registries *r)
 
 static void tell_dropped(Registries *r)
 {
+        const char *end = registries_good(r) > 0
+                                  ? "its hosts are taken out of the Secrets until there is one"
+                                  : "Secrets stay as they are";
+
         for (size_t i = 0; i < r->n; i++) {
-                const Token *token = registry_token(r->items[i]);
-                bool dropped = token && registry_token_left(r->items[i]) == 0;
+                const Registry *one = r->items[i];
+                const char *label = registry_config(one)->label, *error = registry_error(one);
+                bool dropped = registry_token(one) && registry_token_left(one) == 0;
 
                 if (dropped && !r->dropped[i])
                         log_event(LOG_ERR, MESSAGE_TOKEN_EXPIRED,
-                                  "%s%s token for %s has expired and there is no other: %s; %s",
-                                  r->configs->items[i].label, r->n > 1 ? "the" : "The", token->host,
-                                  *registry_error(r->items[i]) ? registry_error(r->items[i])
-                                                               : "the call is under way",
-                                  r->n > 1 ? "its hosts are taken out of the Secrets until there is one"
-                                           : "Secrets stay as they are");
+                                  "%s%s token for %s has expired and there is no other%s%s; %s", label,
+                                  *label ? "the" : "The", registry_token(one)->host, *error ? ": " : "",
+                                  error, end);
                 r->dropped[i] = dropped;
         }
 }
@@ -76,7 +78,7 @@ static int make_auths(const Registries *r, Auths **ret)
                                 .token = registry_token(r->items[i]),
                                 .hosts = r->configs->items[i].hosts,
                         };
-        return n > 0 ? auths_new(parts, n, ret) : 0;
+        return n > 0 ? auths_new(parts, n, n < r->n, ret) : 0;
 }
 
 static void publish(Registries *r)
@@ -90,7 +92,7 @@ static void publish(Registries *r)
         error = make_auths(r, &auths);
         if (error < 0)
                 log_error_errno(error, "Cannot put the tokens together, Secrets stay as they are: %m");
-        if (!auths || (r->auths && streq(r->auths->id, auths->id)))
+        if (!auths || (r->auths && streq(r->auths->id, auths->id) && r->auths->incomplete == auths->incomplete))
                 return;
         auths_unref(r->auths);
         r->auths = TAKE_PTR(auths);
@@ -237,6 +239,14 @@ bool registries_busy(const Registries *r)
                 if (registry_busy(r->items[i]))
                         return true;
         return false;
+}
+
+bool registries_settled(const Registries *r)
+{
+        for (size_t i = 0; i < r->n; i++)
+                if (registry_token_left(r->items[i]) == 0 && registry_failures(r->items[i]) == 0)
+                        return false;
+        return true;
 }
 
 bool registries_stalled(const Registries *r, usec_t now)

@@ -50,8 +50,9 @@ Auths *registries_auths(const Registries *r);
 size_t registries_good(const Registries *r);
 size_t registries_failing(const Registries *r);
 
-/* Whether one may still bring its first answer. */
+/* Whether one may bring an answer any moment; whether each has a good token, or has failed. */
 bool registries_busy(const Registries *r);
+bool registries_settled(const Registries *r);
 
 /* Whether the next step of one is long overdue. now is CLOCK_BOOTTIME. */
 bool registries_stalled(const Registries *r, usec_t now);

@@ -9,6 +9,7 @@
 #include "aws-profile.h"
 #include "conf-check.h"
 #include "hash.h"
+#include "log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -428,8 +429,11 @@ static int add(RegistryConfigs *all, const ConfRegistry *conf, const RegistryEnv
         if (r < 0)
                 return r;
         same = find_same(all, &c);
-        if (same)
+        if (same) {
+                log_info("Registry %s has the credentials, region and endpoint of %s: one token is for both",
+                         c.name, same->name);
                 return join(same, &c) < 0 ? conf_error_oom(error) : 0;
+        }
         all->items[all->n++] = c;
         c = (RegistryConfig){ 0 }; /* the list's now */
         return 0;

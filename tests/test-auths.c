@@ -46,7 +46,7 @@ static void check_items(const AuthsPart *parts, size_t n, const char *expected)
 {
         _cleanup_(auths_unrefp) Auths *a = NULL;
 
-        assert_int_equal(auths_new(parts, n, &a), 0);
+        assert_int_equal(auths_new(parts, n, false, &a), 0);
         assert_string_equal(items_of(a), expected);
 }
 
@@ -56,8 +56,8 @@ static void test_one_host_has_the_id_that_its_token_had(void **state)
         const AuthsPart part = { .token = t }, other_part = { .token = other };
         _cleanup_(auths_unrefp) Auths *a = NULL, *b = NULL;
 
-        assert_int_equal(auths_new(&part, 1, &a), 0);
-        assert_int_equal(auths_new(&other_part, 1, &b), 0);
+        assert_int_equal(auths_new(&part, 1, false, &a), 0);
+        assert_int_equal(auths_new(&other_part, 1, false, &b), 0);
         assert_string_equal(a->id, "baafbb49473a6d04"); /* sha256sum, of each the start */
         assert_string_equal(b->id, "d9298a10473a6d04");
         assert_int_equal(a->n, 1);
@@ -102,7 +102,7 @@ static void test_a_token_that_opens_nothing_is_not_held(void **state)
         const AuthsPart parts[] = { { t, NULL }, { late, NULL } };
         _cleanup_(auths_unrefp) Auths *a = NULL;
 
-        assert_int_equal(auths_new(parts, 2, &a), 0);
+        assert_int_equal(auths_new(parts, 2, false, &a), 0);
         assert_string_equal(items_of(a), "a=QVdTOmh1bnR");
         assert_string_equal(a->items[0].value, VALUE);
         assert_int_equal(a->issued, ISSUED);
@@ -127,7 +127,7 @@ static void test_times_are_of_the_oldest_and_of_the_first_to_expire(void **state
 
                 for (size_t k = 0; k < 3; k++)
                         parts[k].token = tokens[orders[i][k]];
-                assert_int_equal(auths_new(parts, 3, &a), 0);
+                assert_int_equal(auths_new(parts, 3, false, &a), 0);
                 assert_int_equal(a->issued, ISSUED);
                 assert_int_equal(a->received_boottime, 42);
                 assert_int_equal(a->expires, ISSUED + 105);
@@ -138,7 +138,7 @@ static void id_of(const AuthsPart *parts, size_t n, char ret[static TOKEN_ID_MAX
 {
         _cleanup_(auths_unrefp) Auths *a = NULL;
 
-        assert_int_equal(auths_new(parts, n, &a), 0);
+        assert_int_equal(auths_new(parts, n, false, &a), 0);
         assert_int_equal(strlen(a->id), TOKEN_ID_MAX - 1);
         memcpy(ret, a->id, TOKEN_ID_MAX);
 }
@@ -184,7 +184,7 @@ static void test_hosts_are_checked(void **state)
                 const AuthsPart part = { t, hosts };
                 Auths *a = NULL;
 
-                if (auths_new(&part, 1, &a) != -EINVAL)
+                if (auths_new(&part, 1, false, &a) != -EINVAL)
                         fail_msg("taken: %s", bad[i]);
                 assert_null(a);
                 assert_int_equal(t->n_ref, 1);
@@ -195,7 +195,7 @@ static void test_there_is_at_least_one_part(void **state)
 {
         Auths *a = NULL;
 
-        assert_int_equal(auths_new(NULL, 0, &a), -EINVAL);
+        assert_int_equal(auths_new(NULL, 0, false, &a), -EINVAL);
         assert_null(a);
 }
 
@@ -214,7 +214,7 @@ static void test_no_more_than_a_secret_takes(void **state)
                 hosts[i] = text[i];
         }
         hosts[N - 1] = NULL;
-        assert_int_equal(auths_new(&part, 1, &a), 0);
+        assert_int_equal(auths_new(&part, 1, false, &a), 0);
         assert_int_equal(a->n, N);
         a = auths_unref(a);
 
@@ -225,7 +225,7 @@ static void test_no_more_than_a_secret_takes(void **state)
         memset(last, 'y', HOST_SIZE);
         last[HOST_SIZE] = '\0';
         hosts[N - 2] = last;
-        assert_int_equal(auths_new(parts, 2, &a), -EMSGSIZE);
+        assert_int_equal(auths_new(parts, 2, false, &a), -EMSGSIZE);
         assert_null(a);
         assert_int_equal(t->n_ref, 1);
 }
@@ -238,7 +238,7 @@ static void test_references(void **state)
         const AuthsPart part = { t, hosts };
         Auths *a = NULL, *second;
 
-        assert_int_equal(auths_new(&part, 1, &a), 0);
+        assert_int_equal(auths_new(&part, 1, false, &a), 0);
         assert_int_equal(t->n_ref, 2);
         host[0] = 'x';
         assert_string_equal(items_of(a), "a=QVdTOmh1bnR more=QVdTOmh1bnR");

@@ -29,7 +29,7 @@ static Auths *make_auths_with(const char *host, const char *value, char *const *
 
         /* What is less than a second cannot be told in RFC 3339. */
         assert_int_equal(token_new(host, value, ISSUED + 999999, EXPIRES + 1, USEC_PER_HOUR, &t), 0);
-        assert_int_equal(auths_new(&(AuthsPart){ t, more }, 1, &a), 0);
+        assert_int_equal(auths_new(&(AuthsPart){ t, more }, 1, false, &a), 0);
         return a;
 }
 
@@ -126,7 +126,7 @@ static void test_render_hosts(void **state)
         assert_int_equal(token_new("public.ecr.aws", "YTpi", ISSUED + 7, EXPIRES - USEC_PER_HOUR, 0, &other),
                          0);
         assert_int_equal(token_new(HOST, VALUE, ISSUED, EXPIRES, 0, &t), 0);
-        assert_int_equal(auths_new((AuthsPart[]){ { other, NULL }, { t, more } }, 2, &a), 0);
+        assert_int_equal(auths_new((AuthsPart[]){ { other, NULL }, { t, more } }, 2, false, &a), 0);
         assert_int_equal(kube_secret_render("ecr", a, &b), 0);
         assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &secret), 0);
         expected = encode_base64(DOCKER_CONFIG, strlen(DOCKER_CONFIG));

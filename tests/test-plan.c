@@ -58,7 +58,7 @@ static const Auths auths = {
 static const struct {
         const char *what;
         Target target;
-        bool no_token;
+        bool no_token, incomplete;
         usec_t interval, now; /* now: since the token arrived */
         Plan plan;            /* until: since the token arrived */
 } rules[] = {
@@ -255,6 +255,30 @@ static const struct {
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
 
         /* Pods cannot pull from here with a token for there. */
+        /* A registry has yet to give its first token, and a Secret from before may have its entry. */
+        { "other hosts, incomplete",
+          { SECRET(ELSEWHERE_ID, WALL - H, WALL + 11 * H) },
+          .incomplete = true,
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = 11 * H } },
+        { "other hosts, incomplete, due",
+          { SECRET(ELSEWHERE_ID, WALL - 9 * H, WALL + 3 * H) },
+          .incomplete = true,
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = 3 * H } },
+        { "other hosts, incomplete, run out",
+          { SECRET(ELSEWHERE_ID, WALL - 9 * H, WALL + 3 * H) },
+          .incomplete = true,
+          .now = 3 * H,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
+        { "same hosts, incomplete, due",
+          { OLD(WALL - 7 * H) },
+          .incomplete = true,
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "new, incomplete", { 0 }, .incomplete = true, .plan = { PLAN_APPLY, PLAN_CREATE, PACE_NOW } },
+        { "edited, incomplete",
+          { EDITED },
+          .incomplete = true,
+          .plan = { PLAN_APPLY, PLAN_HEAL, PACE_NOW, true } },
+
         { "for other hosts",
           { SECRET(ELSEWHERE_ID, WALL - H, WALL + 11 * H) },
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
@@ -283,8 +307,10 @@ static void test_rules(void **state)
         for (size_t i = 0; i < ELEMENTSOF(rules); i++) {
                 Target t = rules[i].target;
                 Plan expected = rules[i].plan, p;
+                Auths a = auths;
 
-                p = plan_next(&t, rules[i].no_token ? NULL : &auths, rules[i].interval, BOOT + rules[i].now);
+                a.incomplete = rules[i].incomplete;
+                p = plan_next(&t, rules[i].no_token ? NULL : &a, rules[i].interval, BOOT + rules[i].now);
                 if (expected.action == PLAN_WAIT)
                         expected.until += BOOT;
                 if (p.action != expected.action || p.reason != expected.reason || p.lane != expected.lane ||
@@ -821,7 +847,7 @@ static void new_auths(World *w)
         if (n == 0)
                 return;
         w->auths = auths_unref(w->auths);
-        assert_int_equal(auths_new(parts, n, &w->auths), 0);
+        assert_int_equal(auths_new(parts, n, n < w->scenario->n_registries, &w->auths), 0);
         if (streq(w->auths->id, w->last_id))
                 return;
         memcpy(w->last_id, w->auths->id, sizeof(w->last_id));
