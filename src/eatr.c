@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include "eatr.h"
-#include "keyring.h"
 #include "log.h"
 #include "message.h"
 #include "status.h"
@@ -190,32 +189,13 @@ static int use_auths(Eatr *e)
         return r;
 }
 
-static int try_to_store(const Eatr *e)
-{
-        _cleanup_(registries_past_done) RegistriesPast past = { 0 };
-        _cleanup_free_ StoredToken *items = NULL;
-        size_t n = 0;
-        int r;
-
-        r = registries_past(e->registries, &past);
-        if (r < 0)
-                return r;
-        items = calloc(past.n, sizeof(*items));
-        if (!items)
-                return -ENOMEM;
-        for (size_t i = 0; i < past.n; i++)
-                if (past.items[i].token)
-                        items[n++] = (StoredToken){ past.items[i].token, past.items[i].origin };
-        return token_store_save(e->config.store, items, n);
-}
-
 static void store_tokens(const Eatr *e)
 {
         int r;
 
         if (!e->config.store)
                 return;
-        r = try_to_store(e);
+        r = registries_store(e->registries, e->config.store);
         if (r < 0)
                 log_warning_errno(r, "systemd cannot keep the token, a restart will need AWS: %m");
 }
@@ -283,7 +263,7 @@ static int on_ready_timeout(sd_event_source *s, uint64_t usec, void *userdata)
  * that. */
 static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata)
 {
-        char reason[EATR_REASON_MAX];
+        char reason[HEALTH_REASON_MAX];
         Eatr *e = userdata;
         bool healthy = eatr_is_healthy(e, reason);
         bool look_again = !healthy && !e->suspected;
@@ -369,16 +349,13 @@ static int make_keyring(Eatr *e, const EatrConfig *config, Registries *registrie
 static int make_first_registries(Eatr *e)
 {
         _cleanup_(registries_past_done) RegistriesPast past = { 0 };
-        const TokenStore *store = e->config.store;
+        int r;
 
-        past.items = store ? calloc(store->n + 1, sizeof(*past.items)) : NULL;
-        if (store && !past.items)
-                return -ENOMEM;
-        for (; store && past.n < store->n; past.n++)
-                past.items[past.n] = (RegistryPast){
-                        .token = token_ref(store->items[past.n].token),
-                        .origin = store->items[past.n].origin,
-                };
+        if (e->config.store) {
+                r = registries_past_load(e->config.store, &past);
+                if (r < 0)
+                        return r;
+        }
         return make_registries(e, &e->config, &past, &e->registries);
 }
 
@@ -512,52 +489,14 @@ usec_t eatr_started(const Eatr *e)
         return e->started;
 }
 
-bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX])
+bool eatr_is_healthy(const Eatr *e, char reason[static HEALTH_REASON_MAX])
 {
-        usec_t now = clock_boottime();
-
-        reason[0] = '\0';
-        if (registries_stalled(e->registries, now))
-                (void) snprintf(reason, EATR_REASON_MAX, "The renewal of the token is stuck");
-        else if (cluster_stalled(e->cluster, now) || keyring_stalled(e->keyring, now))
-                (void) snprintf(reason, EATR_REASON_MAX, "A watch of the API server is stuck");
-        return !reason[0];
+        return health_is_alive(e->registries, e->keyring, e->cluster, clock_boottime(), reason);
 }
 
-/* Says what is wrong with a registry; "" if nothing is. */
-static void judge_registry(const Registry *r, char reason[static EATR_REASON_MAX])
+bool eatr_is_ready(const Eatr *e, char reason[static HEALTH_REASON_MAX])
 {
-        const RegistryConfig *config = registry_config(r);
-        const char *error = registry_error(r);
-
-        reason[0] = '\0';
-        if (registry_token_left(r) == 0)
-                (void) snprintf(reason, EATR_REASON_MAX, "%sno good token%s%s", config->label,
-                                *error ? ": " : "", error);
-        else if (config->verify == CONF_VERIFY_REQUIRED && verify_result(registry_verify(r)) != VERIFY_GOOD)
-                (void) snprintf(reason, EATR_REASON_MAX, "%s%s is not known to take the token: %s",
-                                config->label, registry_token(r)->host,
-                                *verify_error(registry_verify(r)) ? verify_error(registry_verify(r))
-                                                                  : "not asked yet");
-}
-
-bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
-{
-        ClusterSummary s;
-
-        if (!eatr_is_healthy(e, reason))
-                return false;
-        for (size_t i = 0; i < registries_count(e->registries) && !reason[0]; i++)
-                judge_registry(registries_get(e->registries, i), reason);
-        if (reason[0])
-                return false;
-        cluster_summary(e->cluster, &s);
-        if (!cluster_synced(e->cluster) || *cluster_error(e->cluster))
-                (void) snprintf(reason, EATR_REASON_MAX, "the API server cannot be used%s%s",
-                                *cluster_error(e->cluster) ? ": " : "", cluster_error(e->cluster));
-        else if (s.failing > 0 && s.fresh + s.due == 0)
-                (void) snprintf(reason, EATR_REASON_MAX, "no Secret can be written");
-        return !reason[0];
+        return eatr_is_healthy(e, reason) && health_is_ready(e->registries, e->cluster, reason);
 }
 
 Eatr *eatr_free(Eatr *e)

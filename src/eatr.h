@@ -3,7 +3,7 @@
 
 #include "cluster.h"
 #include "conf.h"
-#include "registries.h"
+#include "health.h"
 
 /* The daemon: ties the registry to the cluster and tells systemd how it goes. */
 
@@ -47,11 +47,10 @@ const Cluster *eatr_cluster(const Eatr *e);
 usec_t eatr_started(const Eatr *e);
 
 /* Whether all that should go on by itself does; reason is then "", else a sentence. */
-#define EATR_REASON_MAX 512U
-bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX]);
+bool eatr_is_healthy(const Eatr *e, char reason[static HEALTH_REASON_MAX]);
 
 /* Whether eatr can do its job: it holds a good token, and can read and write the cluster. */
-bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX]);
+bool eatr_is_ready(const Eatr *e, char reason[static HEALTH_REASON_MAX]);
 
 Eatr *eatr_free(Eatr *e);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Eatr *, eatr_free);

@@ -397,7 +397,7 @@ static int verdict(Buf *b, bool good, const char *reason)
 
 static int on_healthz(Buf *b, void *userdata)
 {
-        char reason[EATR_REASON_MAX];
+        char reason[HEALTH_REASON_MAX];
         bool good = eatr_is_healthy(userdata, reason);
 
         return verdict(b, good, reason);
@@ -405,7 +405,7 @@ static int on_healthz(Buf *b, void *userdata)
 
 static int on_readyz(Buf *b, void *userdata)
 {
-        char reason[EATR_REASON_MAX];
+        char reason[HEALTH_REASON_MAX];
         bool good = eatr_is_ready(userdata, reason);
 
         return verdict(b, good, reason);

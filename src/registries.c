@@ -185,6 +185,36 @@ void registries_past_done(RegistriesPast *p)
         *p = (RegistriesPast){ 0 };
 }
 
+int registries_store(const Registries *r, TokenStore *store)
+{
+        _cleanup_free_ StoredToken *items = calloc(r->n, sizeof(*items));
+        size_t n = 0;
+
+        if (!items)
+                return -ENOMEM;
+        for (size_t i = 0; i < r->n; i++) {
+                RegistryPast past;
+
+                registry_past(r->items[i], &past);
+                if (past.token)
+                        items[n++] = (StoredToken){ past.token, past.origin };
+        }
+        return token_store_save(store, items, n);
+}
+
+int registries_past_load(const TokenStore *store, RegistriesPast *ret)
+{
+        *ret = (RegistriesPast){ .items = calloc(store->n + 1, sizeof(*ret->items)) };
+        if (!ret->items)
+                return -ENOMEM;
+        for (; ret->n < store->n; ret->n++)
+                ret->items[ret->n] = (RegistryPast){
+                        .token = token_ref(store->items[ret->n].token),
+                        .origin = store->items[ret->n].origin,
+                };
+        return 0;
+}
+
 static const RegistryPast *find_past(const RegistriesPast *past, const RegistryConfig *config)
 {
         for (size_t i = 0; past && i < past->n; i++)

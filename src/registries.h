@@ -35,6 +35,11 @@ int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t inter
 int registries_past(const Registries *r, RegistriesPast *ret);
 void registries_past_done(RegistriesPast *p);
 
+/* The same through what outlives the process: has the tokens stored, and takes what was. Return 0 or a negative
+ * errno. */
+int registries_store(const Registries *r, TokenStore *store);
+int registries_past_load(const TokenStore *store, RegistriesPast *ret);
+
 /* Hands in the keys that lie in a Secret of the cluster ("NAMESPACE/NAME"), see credentials_put(). */
 void registries_put_keys(Registries *r, const char *secret, AwsCredentials *keys, const char *problem);
 
