@@ -574,6 +574,10 @@ static void test_thousands_of_other_events(void **state)
         folder_put("a", "");
         folder_put("b", "");
         WATCH(f, "file");
+        assert_return_code(chmod("a", 0640), errno);
+        while (sd_event_run(f->event, 0) > 0)
+                ;
+        assert_int_equal(f->watch->first, 0); /* not even looked into */
         for (unsigned i = 0; i < 5000; i++)
                 assert_return_code(chmod(i % 2 ? "a" : "b", 0600 + i % 7), errno);
         append("file", "!");
