@@ -324,6 +324,7 @@ static void set_up_signals(void)
         (void) sigaddset(&set, SIGCHLD);
         (void) sigprocmask(SIG_BLOCK, &set, NULL);
         (void) signal(SIGPIPE, SIG_IGN);
+        (void) signal(SIGCHLD, SIG_DFL); /* whoever has it ignored reaps nothing */
 }
 
 /* For the unit's ExecCondition=, so that an installation is quiet until it is configured. */
