@@ -50,8 +50,8 @@ static struct Cluster {
         void *userdata;
         ClusterConfig config;
         int new_result, set_auths_result;
-        const char *value; /* that it was given last */
-        unsigned n_auths, n_asked;
+        const Auths *auths; /* that it was given last */
+        unsigned n_auths;
 
         bool synced, stalled;
         unsigned tries, failures;
@@ -65,21 +65,42 @@ static struct Cluster {
 } cluster, another_cluster; /* the one that replaces it */
 static unsigned n_clusters;
 
-static struct Registry {
-        registry_changed_t changed;
+struct Registry {
+        const RegistryConfig *config;
+        Token *token;
+        usec_t left;
+        const char *error;
+        VerifyResult verified;
+        const char *verify_error;
+};
+
+static struct Registries {
+        const RegistriesEvents *events;
         void *userdata;
-        const ConfAws *conf;
+        const RegistryConfigs *configs;
         usec_t interval;
-        RegistryPast past; /* that it was given */
+        bool with_past;
+        RegistryPast past[2]; /* that they were given */
+        AwsState past_state;
         int new_result;
         unsigned n_asked;
 
-        Token *token;
-        usec_t left, next;
-        unsigned failures;
-        const char *error;
+        struct Registry items[2];
+        size_t n;
+        AwsState state;
+        Auths *auths;
+        size_t failing;
+        bool busy, stalled;
+} registries, other_registries; /* those that come after them */
+static unsigned n_registries;
+
+static struct Keyring {
+        const KubeConfig *kube;
+        const RegistryConfigs *configs;
+        const Registries *registries;
+        int new_result;
         bool stalled;
-} registry;
+} keyring;
 
 static unsigned n_alive;
 
@@ -123,9 +144,7 @@ unsigned cluster_in_flight(const Cluster *c)
 int cluster_set_auths(Cluster *c, Auths *auths)
 {
         c->n_auths++;
-        assert_int_equal(auths->n, 1);
-        assert_string_equal(auths->items[0].host, HOST);
-        c->value = auths->items[0].value;
+        c->auths = auths;
         return c->set_auths_result;
 }
 
@@ -141,7 +160,6 @@ bool cluster_settled(const Cluster *c, unsigned tries)
 
 bool cluster_synced(const Cluster *c)
 {
-        cluster.n_asked++;
         return c->synced;
 }
 
@@ -167,59 +185,143 @@ Cluster *cluster_free(Cluster *c)
         return NULL;
 }
 
-int registry_new(sd_event *event, const ConfAws *conf, usec_t interval, const RegistryPast *past,
-                 registry_changed_t changed, void *userdata, Registry **ret)
+int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t interval,
+                   const RegistriesPast *past, const RegistriesEvents *events, void *userdata,
+                   Registries **ret)
 {
-        if (registry.new_result < 0)
-                return registry.new_result;
+        struct Registries *r = n_registries > 0 ? &other_registries : &registries;
+
+        if (r->new_result < 0)
+                return r->new_result;
         n_alive++;
-        registry.conf = conf;
-        registry.interval = interval;
-        registry.past = past ? *past : (RegistryPast){ 0 };
-        registry.changed = changed;
-        registry.userdata = userdata;
-        *ret = &registry;
+        n_registries++;
+        r->configs = configs;
+        r->interval = interval;
+        r->events = events;
+        r->userdata = userdata;
+        r->with_past = past != NULL;
+        for (size_t i = 0; past && i < past->n; i++)
+                r->past[i] = past->items[i];
+        if (past)
+                r->past_state = past->state;
+        *ret = r;
         return 0;
 }
 
-static const TokenOrigin origin = { "0123456789abcdef", "fedcba9876543210" };
-
-void registry_past(const Registry *r, RegistryPast *ret)
+static TokenOrigin origin_of(size_t i)
 {
-        *ret = (RegistryPast){ .token = r->token, .origin = origin };
+        TokenOrigin origin = { "0123456789abcdef", "fedcba9876543210" };
+
+        origin.keys[0] = (char) ('a' + i);
+        return origin;
 }
 
-SAYS(Token *, registry_token, Registry, x->token)
-SAYS(usec_t, registry_token_left, Registry, x->left)
-SAYS(usec_t, registry_next_call, Registry, x->next)
-SAYS(const char *, registry_error, Registry, x->error)
-SAYS(unsigned, registry_failures, Registry, x->failures)
-
-bool registry_stalled(const Registry *r, usec_t now)
+int registries_past(const Registries *r, RegistriesPast *ret)
 {
-        registry.n_asked++;
+        *ret = (RegistriesPast){ .items = calloc(2, sizeof(*ret->items)), .n = r->n, .state = r->state };
+        assert_non_null(ret->items);
+        for (size_t i = 0; i < r->n; i++)
+                ret->items[i] =
+                        (RegistryPast){ .token = token_ref(r->items[i].token), .origin = origin_of(i) };
+        return 0;
+}
+
+void registries_past_done(RegistriesPast *p)
+{
+        for (size_t i = 0; i < p->n; i++)
+                token_unref(p->items[i].token);
+        free(p->items);
+        *p = (RegistriesPast){ 0 };
+}
+
+SAYS(size_t, registries_count, Registries, x->n)
+SAYS(Auths *, registries_auths, Registries, x->auths)
+SAYS(size_t, registries_failing, Registries, x->failing)
+SAYS(bool, registries_busy, Registries, x->busy)
+
+const Registry *registries_get(const Registries *r, size_t i)
+{
+        return &r->items[i];
+}
+
+bool registries_stalled(const Registries *r, usec_t now)
+{
+        registries.n_asked++;
         return r->stalled;
 }
 
-Registry *registry_free(Registry *r)
+Registries *registries_free(Registries *r)
 {
         n_alive -= r != NULL;
         return NULL;
 }
 
-/* --- the store, too ---------------------------------------------------------------------------------- */
+SAYS(const RegistryConfig *, registry_config, Registry, x->config)
+SAYS(Token *, registry_token, Registry, x->token)
+SAYS(usec_t, registry_token_left, Registry, x->left)
+SAYS(const char *, registry_error, Registry, x->error)
+SAYS(const Verify *, registry_verify, Registry, (const Verify *) x)
+
+VerifyResult verify_result(const Verify *v)
+{
+        return ((const Registry *) v)->verified;
+}
+
+const char *verify_error(const Verify *v)
+{
+        return ((const Registry *) v)->verify_error;
+}
+
+int keyring_new(sd_event *event, const KubeConfig *kube, const RegistryConfigs *configs, Registries *r,
+                Keyring **ret)
+{
+        if (keyring.new_result < 0)
+                return keyring.new_result;
+        n_alive++;
+        keyring.kube = kube;
+        keyring.configs = configs;
+        keyring.registries = r;
+        *ret = &keyring;
+        return 0;
+}
+
+bool keyring_stalled(const Keyring *k, usec_t now)
+{
+        return k->stalled;
+}
+
+Keyring *keyring_free(Keyring *k)
+{
+        n_alive -= k != NULL;
+        return NULL;
+}
+
+/* --- the store and the status, too ------------------------------------------------------------------- */
 
 static TokenStore store;
 static int store_result;
-static const Token *stored;
-static TokenOrigin stored_origin;
+static StoredToken stored[2];
+static size_t n_stored;
+static unsigned n_saves;
 
-int token_store_save(TokenStore *s, const Token *t, const TokenOrigin *o)
+int token_store_save(TokenStore *s, const StoredToken *items, size_t n)
 {
         assert_ptr_equal(s, &store);
-        stored = t;
-        stored_origin = *o;
+        assert_in_range(n, 0, ELEMENTSOF(stored));
+        n_saves++;
+        n_stored = n;
+        for (size_t i = 0; i < n; i++)
+                stored[i] = items[i];
         return store_result;
+}
+
+static const char *status;
+static unsigned n_status; /* how often it was asked for */
+
+void status_format(const Registries *r, const Cluster *c, char ret[static STATUS_MAX])
+{
+        n_status++;
+        (void) snprintf(ret, STATUS_MAX, "%s", status);
 }
 
 /* --- systemd, and an eatr ---------------------------------------------------------------------------- */
@@ -233,7 +335,12 @@ static Eatr *eatr;
 static char told[8192]; /* "\n" before and after each message */
 static Conf conf = { .secret = { .name = (char *) "ecr" }, .renewal = { .auth_token_renewal_interval = 7 } };
 static KubeConfig kube;
-static Token token = { .n_ref = 1, .host = (char *) HOST, .value = (char *) "YTpi", .expires = EXPIRES };
+static const RegistryConfig config_items[] = { { .name = (char *) "aws", .label = (char *) "" },
+                                               { .name = (char *) "b", .label = (char *) "Registry b: " } };
+static const RegistryConfigs configs = { .items = (RegistryConfig *) config_items, .n = 2 };
+static Token token = { .n_ref = 1, .host = (char *) HOST, .expires = EXPIRES };
+static Token second_token = { .n_ref = 1, .host = (char *) HOST, .expires = EXPIRES };
+static Auths auths = { .n_ref = 1, .n = 1, .id = "0000000000000001" };
 
 static int open_notify_socket(void **state)
 {
@@ -299,24 +406,45 @@ static void forget(void)
 static void review(void)
 {
         cluster.changed(cluster.userdata);
-        wait_for(&cluster.n_asked, cluster.n_asked + 1);
+        wait_for(&n_status, n_status + 1);
+}
+
+/* A registry has given a token. */
+static void give(struct Registries *r, Token *t, Auths *a)
+{
+        r->n = 1;
+        r->items[0].token = t;
+        r->auths = a;
+        r->events->auths(r->userdata);
+}
+
+static void forget_all(void)
+{
+        const struct Registry silent = { .error = "", .verify_error = "", .config = &config_items[0] };
+
+        cluster = another_cluster = (Cluster){ .error = "" };
+        registries = other_registries = (Registries){ .items = { silent, silent }, .n = 1 };
+        keyring = (Keyring){ 0 };
+        n_clusters = n_registries = 0;
+        n_stored = n_saves = n_status = 0;
+        store_result = 0;
+        status = "as it is";
+        forget();
 }
 
 static void begin_with(EatrMode mode, bool dry_run)
 {
-        const EatrConfig config = {
-                .conf = &conf, .kube = &kube, .mode = mode, .dry_run = dry_run, .store = &store
-        };
+        const EatrConfig config = { .conf = &conf,
+                                    .registries = &configs,
+                                    .kube = &kube,
+                                    .mode = mode,
+                                    .dry_run = dry_run,
+                                    .store = &store };
 
-        cluster = another_cluster = (Cluster){ .error = "" };
-        registry = (Registry){ .error = "" };
-        n_clusters = 0;
-        stored = NULL;
-        store_result = 0;
-        forget();
+        forget_all();
         assert_return_code(sd_event_new(&event), 0);
         assert_return_code(eatr_new(event, &config, &eatr), 0);
-        wait_for(&cluster.n_asked, 1);
+        wait_for(&n_status, 1);
 }
 
 static void begin(void)
@@ -349,9 +477,12 @@ static void test_each_half_is_handed_its_part(void **state)
 
         begin_with(EATR_RUN, true);
         assert_ptr_equal(eatr_cluster(eatr), &cluster);
-        assert_ptr_equal(eatr_registry(eatr), &registry);
-        assert_ptr_equal(registry.conf, &conf.aws);
-        assert_int_equal(registry.interval, 7);
+        assert_ptr_equal(eatr_registries(eatr), &registries);
+        assert_ptr_equal(registries.configs, &configs);
+        assert_int_equal(registries.interval, 7);
+        assert_ptr_equal(keyring.kube, &kube);
+        assert_ptr_equal(keyring.configs, &configs);
+        assert_ptr_equal(keyring.registries, &registries);
         assert_ptr_equal(cluster.config.namespaces, &conf.namespaces);
         assert_ptr_equal(cluster.config.writer.kube, &kube);
         assert_ptr_equal(cluster.config.writer.renewal, &conf.renewal);
@@ -362,129 +493,189 @@ static void test_each_half_is_handed_its_part(void **state)
 
 static void test_without_a_half_there_is_no_whole(void **state)
 {
-        const EatrConfig config = { .conf = &conf, .kube = &kube };
+        const EatrConfig config = { .conf = &conf, .registries = &configs, .kube = &kube };
 
+        forget_all();
         assert_return_code(sd_event_new(&event), 0);
-        n_clusters = 0;
-        registry.new_result = -ENOMEM;
+        keyring.new_result = -ENOMEM;
         assert_int_equal(eatr_new(event, &config, &eatr), -ENOMEM);
-        n_clusters = 0;
+        forget_all();
+        registries.new_result = -ENOMEM;
+        assert_int_equal(eatr_new(event, &config, &eatr), -ENOMEM);
+        forget_all();
         cluster.new_result = -EINVAL;
         assert_int_equal(eatr_new(event, &config, &eatr), -EINVAL);
         assert_null(eatr);
         assert_int_equal(n_alive, 0);
 }
 
-static void test_a_new_token_is_stored(void **state)
+static void test_all_tokens_are_stored(void **state)
 {
-        begin();
-        registry.changed(&registry, registry.userdata);
-        assert_null(stored);
-        registry.token = &token;
-        registry.changed(&registry, registry.userdata);
-        assert_ptr_equal(stored, &token);
-        assert_string_equal(stored_origin.keys, origin.keys);
+        TokenOrigin first = origin_of(0), second = origin_of(1);
 
-        stored = NULL;
-        registry.failures = 1;
-        registry.changed(&registry, registry.userdata);
-        assert_null(stored);
+        begin();
+        registries.events->changed(registries.userdata);
+        assert_int_equal(n_saves, 0);
+        give(&registries, &token, &auths);
+        assert_int_equal(n_stored, 1);
+        assert_ptr_equal(stored[0].token, &token);
+        assert_string_equal(stored[0].origin.keys, first.keys);
+
+        registries.n = 2; /* the second alone has one */
+        registries.items[0].token = NULL;
+        registries.items[1].token = &second_token;
+        registries.events->auths(registries.userdata);
+        assert_int_equal(n_stored, 1);
+        assert_ptr_equal(stored[0].token, &second_token);
+        assert_string_equal(stored[0].origin.keys, second.keys);
+        registries.items[0].token = &token;
+        registries.events->auths(registries.userdata);
+        assert_int_equal(n_stored, 2);
+        assert_ptr_equal(stored[1].token, &second_token);
+        assert_int_equal(n_saves, 3);
 
         forget();
-        registry.failures = 0;
         store_result = -ECONNREFUSED;
-        registry.changed(&registry, registry.userdata);
+        registries.events->auths(registries.userdata);
         assert_string_equal(
                 said, "4 systemd cannot keep the token, a restart will need AWS: Connection refused\n");
-        assert_int_equal(cluster.n_auths, 2);
+        assert_int_equal(cluster.n_auths, 4);
+        assert_int_equal(token.n_ref, 1);
 }
 
-/* The registry decides whether it is of use. */
-static void test_a_stored_token_is_used_at_once(void **state)
+/* The registries decide whether they are of use. */
+static void test_stored_tokens_are_used_at_once(void **state)
 {
-        const EatrConfig config = { .conf = &conf, .kube = &kube, .store = &store };
+        const EatrConfig config = {
+                .conf = &conf, .registries = &configs, .kube = &kube, .store = &store
+        };
+        StoredToken items[] = { { &token, origin_of(0) }, { &second_token, origin_of(1) } };
 
-        store.token = &token;
-        store.origin = origin;
-        cluster = (Cluster){ .error = "" };
-        registry = (Registry){ .error = "", .token = &token };
-        n_clusters = 0;
+        forget_all();
+        store = (TokenStore){ .items = items, .n = 2 };
+        registries.auths = &auths;
         assert_return_code(sd_event_new(&event), 0);
         assert_return_code(eatr_new(event, &config, &eatr), 0);
-        store.token = NULL;
-        assert_ptr_equal(registry.past.token, &token);
-        assert_memory_equal(&registry.past.origin, &origin, sizeof(origin));
-        assert_ptr_equal(cluster.value, token.value);
+        store = (TokenStore){ 0 };
+        for (size_t i = 0; i < ELEMENTSOF(items); i++) {
+                assert_ptr_equal(registries.past[i].token, items[i].token);
+                assert_memory_equal(&registries.past[i].origin, &items[i].origin, sizeof(TokenOrigin));
+        }
+        assert_ptr_equal(cluster.auths, &auths);
+        assert_int_equal(n_saves, 0); /* they are there already */
+        assert_int_equal(token.n_ref, 1);
 }
 
 /* --- a reload ---------------------------------------------------------------------------------------- */
 
 static Conf new_conf = { .secret = { .name = (char *) "ecr" },
                          .renewal = { .auth_token_renewal_interval = 9 } };
+static const RegistryConfigs new_configs = { .items = (RegistryConfig *) config_items, .n = 1 };
 static KubeConfig new_kube;
-static Token new_token = { .n_ref = 1, .host = (char *) HOST, .value = (char *) "YTpj", .expires = EXPIRES };
+static Auths new_auths = { .n_ref = 1, .n = 1, .id = "0000000000000002" };
 
 static void test_a_reload_keeps_what_need_not_end(void **state)
 {
-        const EatrConfig config = { .conf = &new_conf, .kube = &kube, .mode = EATR_RUN, .store = &store };
+        const EatrConfig config = { .conf = &new_conf,
+                                    .registries = &new_configs,
+                                    .kube = &kube,
+                                    .mode = EATR_RUN,
+                                    .store = &store };
 
         begin();
-        registry.token = &token;
+        give(&registries, &token, &auths);
+        registries.state.clock.skew = 3;
+        other_registries.auths = &auths; /* they keep the token that they are left */
         assert_return_code(eatr_reload(eatr, &config), 0);
-        assert_int_equal(n_alive, 2);
+        assert_int_equal(n_alive, 3);
         assert_int_equal(n_clusters, 1);
         assert_int_equal(cluster.n_reloads, 1);
         assert_ptr_equal(cluster.config.namespaces, &new_conf.namespaces);
         assert_ptr_equal(cluster.config.writer.renewal, &new_conf.renewal);
-        assert_ptr_equal(registry.conf, &new_conf.aws);
-        assert_int_equal(registry.interval, 9);
-        assert_ptr_equal(registry.past.token, &token);
+        assert_ptr_equal(eatr_registries(eatr), &other_registries);
+        assert_ptr_equal(other_registries.configs, &new_configs);
+        assert_int_equal(other_registries.interval, 9);
+        assert_ptr_equal(other_registries.past[0].token, &token);
+        assert_int_equal(other_registries.past_state.clock.skew, 3);
+        assert_ptr_equal(keyring.registries, &other_registries);
+        assert_ptr_equal(keyring.configs, &new_configs);
+        assert_int_equal(cluster.n_auths, 1); /* nothing is new */
+        assert_int_equal(n_saves, 1);
 }
 
-static void check_replaced(const EatrConfig *config)
+/* A registry that is no longer there, or other hosts. */
+static void test_a_reload_that_opens_other_hosts_is_written_at_once(void **state)
+{
+        const EatrConfig config = {
+                .conf = &new_conf, .registries = &new_configs, .kube = &kube, .store = &store
+        };
+
+        begin();
+        give(&registries, &token, &auths);
+        other_registries.auths = &new_auths;
+        other_registries.items[0].token = &token;
+        assert_return_code(eatr_reload(eatr, &config), 0);
+        assert_ptr_equal(cluster.auths, &new_auths);
+        assert_int_equal(n_saves, 2);
+        (void) end(state);
+
+        begin(); /* no token at all is none that is new */
+        give(&registries, &token, &auths);
+        assert_return_code(eatr_reload(eatr, &config), 0);
+        assert_ptr_equal(cluster.auths, &auths);
+        assert_int_equal(cluster.n_auths, 1);
+}
+
+static void check_replaced(const EatrConfig *config, Auths *left)
 {
         begin();
-        registry.token = &token;
+        give(&registries, &token, &auths);
+        other_registries.auths = left;
         assert_return_code(eatr_reload(eatr, config), 0);
-        assert_int_equal(n_alive, 2);
+        assert_int_equal(n_alive, 3);
         assert_int_equal(n_clusters, 2);
-        assert_ptr_equal(another_cluster.value, token.value);
+        assert_ptr_equal(another_cluster.auths, left ? left : &auths);
         assert_ptr_equal(another_cluster.took_over, &cluster);
         assert_ptr_equal(another_cluster.config.writer.kube, config->kube);
+        assert_ptr_equal(keyring.kube, config->kube);
         assert_ptr_equal(eatr_cluster(eatr), &another_cluster);
-        registry.token = &new_token;
-        registry.changed(&registry, registry.userdata);
-        assert_ptr_equal(another_cluster.value, new_token.value);
+        give(&other_registries, &second_token, &new_auths);
+        assert_ptr_equal(another_cluster.auths, &new_auths);
         (void) end(NULL);
 }
 
 static void test_another_cluster_or_name_needs_watches_of_its_own(void **state)
 {
-        const EatrConfig other_kube = { .conf = &new_conf, .kube = &new_kube };
-        const EatrConfig other_name = { .conf = &new_conf, .kube = &kube };
+        const EatrConfig other_kube = { .conf = &new_conf, .registries = &configs, .kube = &new_kube };
+        const EatrConfig other_name = { .conf = &new_conf, .registries = &configs, .kube = &kube };
 
-        check_replaced(&other_kube);
+        check_replaced(&other_kube, &auths);
+        check_replaced(&other_kube, NULL); /* the old ones may be all that can be had now */
         new_conf.secret.name = (char *) "pull";
-        check_replaced(&other_name);
+        check_replaced(&other_name, &auths);
         new_conf.secret.name = (char *) "ecr";
 }
 
 static void test_a_reload_that_fails_changes_nothing(void **state)
 {
-        const EatrConfig config = { .conf = &new_conf, .kube = &new_kube };
+        const EatrConfig config = { .conf = &new_conf, .registries = &new_configs, .kube = &new_kube };
 
         begin();
-        registry.token = &token;
+        give(&registries, &token, &auths);
         another_cluster.new_result = -ENOMEM;
         assert_int_equal(eatr_reload(eatr, &config), -ENOMEM);
         another_cluster.new_result = 0;
         another_cluster.set_auths_result = -EMSGSIZE;
         assert_int_equal(eatr_reload(eatr, &config), -EMSGSIZE);
-        registry.new_result = -EINVAL;
+        keyring.new_result = -EHOSTUNREACH;
+        assert_int_equal(eatr_reload(eatr, &config), -EHOSTUNREACH);
+        other_registries.new_result = -EINVAL;
         assert_int_equal(eatr_reload(eatr, &config), -EINVAL);
         assert_ptr_equal(eatr_cluster(eatr), &cluster);
+        assert_ptr_equal(eatr_registries(eatr), &registries);
         assert_int_equal(cluster.n_reloads, 0);
-        assert_int_equal(n_alive, 2);
+        assert_int_equal(cluster.n_auths, 1);
+        assert_int_equal(n_alive, 3);
 }
 
 static void test_systemd_is_told_of_a_reload_once_the_start_has_ended(void **state)
@@ -564,122 +755,82 @@ static void test_a_second_signal_does_not_wait(void **state)
 static void test_a_new_token_goes_to_the_cluster(void **state)
 {
         begin();
-        registry.changed(&registry, registry.userdata);
+        registries.events->changed(registries.userdata);
         assert_int_equal(cluster.n_auths, 0);
-        registry.token = &token;
-        registry.changed(&registry, registry.userdata);
-        assert_ptr_equal(cluster.value, token.value);
-        registry.failures = 1; /* that one is known */
-        registry.changed(&registry, registry.userdata);
+        give(&registries, &token, &auths);
+        assert_ptr_equal(cluster.auths, &auths);
+        registries.failing = 1; /* that one is known */
+        registries.events->changed(registries.userdata);
         assert_int_equal(cluster.n_auths, 1);
 
-        registry.failures = 0;
+        registries.failing = 0;
         cluster.set_auths_result = -EMSGSIZE;
-        registry.changed(&registry, registry.userdata);
+        give(&registries, &second_token, &new_auths);
         assert_string_equal(
                 said, "3 Cannot use the new token, keeping the old one until the next: Message too long\n");
 }
 
 /* --- the status line --------------------------------------------------------------------------------- */
 
-static void assert_status(const char *text)
+/* Whichever half changed; tests/test-status.c has what is in it. */
+static void test_the_status_line_is_told_when_it_changes(void **state)
 {
-        _cleanup_free_ char *message = str_printf("\nSTATUS=%s\n", text);
-
-        review();
-        assert_string_equal(told, message);
-        forget();
-}
-
-static void test_the_status_line(void **state)
-{
-        _cleanup_free_ char *status = NULL;
-        char longest[512], name[64];
-
         begin();
-        assert_string_equal(told, "\nSTATUS=waiting for the API server; no token yet\n");
+        assert_string_equal(told, "\nSTATUS=as it is\n");
         forget();
-        cluster.synced = true;
-        assert_status("0 of 0 namespaces have a fresh Secret; no token yet");
-        cluster.summary = (ClusterSummary){ .total = 3, .fresh = 2, .pending = 1 };
-        assert_status("2 of 3 namespaces have a fresh Secret; no token yet");
-        registry.token = &token;
-        assert_status("2 of 3 namespaces have a fresh Secret; the token has expired");
-        registry.left = 6 * USEC_PER_HOUR;
-        registry.next = clock_boottime() + 3 * USEC_PER_HOUR + USEC_PER_MINUTE / 2;
-#define TOKEN "; token good until 2026-11-24T07:19:27Z (6h), next in 3h"
-        assert_status("2 of 3 namespaces have a fresh Secret" TOKEN);
-        cluster.summary = (ClusterSummary){
-                .total = 22, .fresh = 1, .due = 2, .pending = 3, .failing = 4, .conflict = 5, .excluded = 7
-        };
-        assert_status("3 of 15 namespaces have a fresh Secret (2 due for the next token), 4 failing, 5 in "
-                      "conflict, 7 excluded" TOKEN);
-        cluster.summary.failing_name = "team-a";
-        cluster.summary.failing_why = "no\nREADY=1";
-        assert_status("3 of 15 namespaces have a fresh Secret (2 due for the next token), 4 failing, 5 in "
-                      "conflict, 7 excluded" TOKEN "; namespace team-a: no READY=1");
-        cluster.summary = (ClusterSummary){ .total = 1, .fresh = 1 };
-        registry.error = "no";
-        assert_status("1 of 1 namespaces have a fresh Secret" TOKEN "; AWS: no");
-        cluster.error = "gone";
-        assert_status("1 of 1 namespaces have a fresh Secret" TOKEN "; AWS: no; API server: gone");
-        cluster.synced = false;
-        registry.error = "";
-        assert_status("waiting for the API server" TOKEN "; API server: gone");
-
-        /* The longest there can be. */
-        memset(longest, 'x', sizeof(longest));
-        longest[sizeof(longest) - 1] = '\0';
-        memset(name, 'n', sizeof(name));
-        name[sizeof(name) - 1] = '\0';
-        registry.error = cluster.error = longest;
-        cluster.synced = true;
-        cluster.summary = (ClusterSummary){ .total = 1,
-                                            .fresh = UINT_MAX,
-                                            .due = UINT_MAX,
-                                            .pending = UINT_MAX,
-                                            .failing = UINT_MAX,
-                                            .conflict = UINT_MAX,
-                                            .excluded = UINT_MAX,
-                                            .failing_name = name,
-                                            .failing_why = longest };
-        status = str_printf(
-                "4294967294 of 4294967291 namespaces have a fresh Secret (4294967295 due for the next "
-                "token), 4294967295 failing, 4294967295 in conflict, 4294967295 excluded" TOKEN
-                "; AWS: %.300s; API server: %.300s; namespace %s: %.300s",
-                longest, longest, name, longest);
-        assert_status(status);
-        review(); /* it is no news any more */
-        assert_string_equal(told, "\n");
+        review();
+        assert_string_equal(told, "\n"); /* it is no news any more */
+        status = "another";
+        review();
+        assert_string_equal(told, "\nSTATUS=another\n");
+        forget();
+        status = "a third";
+        registries.events->changed(registries.userdata);
+        wait_told("\nSTATUS=a third\n");
 }
 
 /* --- READY ------------------------------------------------------------------------------------------- */
 
 static void test_ready_when_the_first_pass_has_been_tried(void **state)
 {
-        unsigned *const reasons[] = { &registry.failures, &cluster.failures, &cluster.tries };
+        enum { REGISTRY, API_SERVER, WRITES, _REASONS };
 
-        for (size_t i = 0; i < ELEMENTSOF(reasons); i++) {
+        for (unsigned i = 0; i < _REASONS; i++) {
                 begin();
                 cluster.synced = true;
-                registry.token = &token;
+                registries.auths = i == REGISTRY ? NULL : &auths;
                 review();
                 assert_null(strstr(told, "READY"));
-                *reasons[i] = 1;
+                registries.failing = i == REGISTRY;
+                cluster.failures = i == API_SERVER;
+                cluster.tries = i == WRITES;
                 forget();
-                cluster.summary.total = cluster.summary.fresh = 1;
+                status = "tried";
                 review();
                 /* Whoever waited reads the line that belongs to it, and no second READY is told. */
-                assert_string_equal(told,
-                                    "\nSTATUS=1 of 1 namespaces have a fresh Secret; the token has expired\n"
-                                    "READY=1\n");
-                *reasons[i] = 0;
+                assert_string_equal(told, "\nSTATUS=tried\nREADY=1\n");
+                registries.failing = cluster.failures = cluster.tries = 0;
                 review();
-                *reasons[i] = 2;
+                registries.failing = cluster.failures = cluster.tries = 2;
                 review();
                 assert_null(strstr(strstr(told, "READY") + 1, "READY"));
                 (void) end(state);
         }
+}
+
+/* The first pass goes on with what the others gave. */
+static void test_one_registry_that_fails_is_no_first_pass(void **state)
+{
+        begin();
+        cluster.synced = true;
+        registries.n = 2;
+        registries.failing = 1;
+        registries.auths = &auths;
+        review();
+        assert_null(strstr(told, "READY"));
+        cluster.tries = 1;
+        review();
+        wait_told("\nREADY=1\n");
 }
 
 static void test_ready_in_time_whatever_happens(void **state)
@@ -691,7 +842,7 @@ static void test_ready_in_time_whatever_happens(void **state)
         ready_soon = false;
         wait_told("\nREADY=1\n");
         assert_true(clock_boottime() >= begun + 30 * USEC_PER_SEC / SPEED);
-        assert_string_equal(told, "\nSTATUS=waiting for the API server; no token yet\nREADY=1\n");
+        assert_string_equal(told, "\nSTATUS=as it is\nREADY=1\n");
         assert_int_equal(exit_code(), -1);
 }
 
@@ -701,7 +852,7 @@ static void test_once_ends_when_all_has_been_tried(void **state)
 {
         static const struct {
                 ClusterSummary summary;
-                unsigned tries, failures, registry_failures;
+                unsigned tries, failures, failing;
                 bool dry_run;
                 int code;
         } cases[] = {
@@ -720,7 +871,9 @@ static void test_once_ends_when_all_has_been_tried(void **state)
                 { { .pending = 1 }, 0, 2, 0, false, -1 },
                 { { .pending = 1 }, 0, 3, 0, false, 1 },
                 { { .pending = 1 }, 0, 0, 1, false, 1 },
-                { { .fresh = 1 }, UINT_MAX, 3, 1, false, 0 },
+                /* Something is missing in the Secrets then, or soon will be. */
+                { { .fresh = 1 }, UINT_MAX, 3, 1, false, 1 },
+                { { .fresh = 1 }, UINT_MAX, 3, 0, false, 0 },
         };
 
         for (EatrMode mode = EATR_RUN; mode <= EATR_ONCE; mode++)
@@ -731,11 +884,40 @@ static void test_once_ends_when_all_has_been_tried(void **state)
                         cluster.tries = cases[i].tries;
                         cluster.failures = cases[i].failures;
                         cluster.synced = true;
-                        registry.failures = cases[i].registry_failures;
+                        registries.failing = cases[i].failing;
                         review();
                         assert_int_equal(exit_code(), mode == EATR_ONCE ? cases[i].code : -1);
                         (void) end(state);
                 }
+}
+
+/* Each has a say in what is written, so each has its chance; but one that fails is not waited for. */
+static void test_once_waits_for_every_registry(void **state)
+{
+        begin_with(EATR_ONCE, false);
+        cluster.synced = true;
+        cluster.tries = UINT_MAX;
+        cluster.summary.fresh = 1;
+        registries.n = 2;
+        registries.auths = &auths;
+        registries.busy = true;
+        review();
+        assert_int_equal(exit_code(), -1);
+        registries.busy = false;
+        review();
+        assert_int_equal(exit_code(), 0);
+        (void) end(state);
+
+        begin_with(EATR_ONCE, false);
+        registries.n = 2;
+        registries.auths = &auths;
+        registries.failing = 1;
+        cluster.tries = 2;
+        review();
+        assert_int_equal(exit_code(), -1);
+        cluster.tries = 3;
+        review();
+        assert_int_equal(exit_code(), 1);
 }
 
 static void test_signals_end_it(void **state)
@@ -758,7 +940,7 @@ static void test_signals_end_it(void **state)
 static void test_health(void **state)
 {
         static const struct {
-                bool token_stuck, watch_stuck, no_token, not_synced;
+                bool token_stuck, watch_stuck, keys_stuck, no_token, not_synced;
                 const char *aws, *kube;
                 bool healthy, ready;
                 const char *reason;
@@ -770,6 +952,7 @@ static void test_health(void **state)
                   .reason = "" }, /* as long as the token is good */
                 { .token_stuck = true, .reason = "The renewal of the token is stuck" },
                 { .watch_stuck = true, .no_token = true, .reason = "A watch of the API server is stuck" },
+                { .keys_stuck = true, .reason = "A watch of the API server is stuck" },
                 { .no_token = true, .healthy = true, .reason = "no good token" },
                 { .no_token = true, .aws = "no", .healthy = true, .reason = "no good token: no" },
                 { .not_synced = true, .healthy = true, .reason = "the API server cannot be used" },
@@ -779,15 +962,69 @@ static void test_health(void **state)
 
         begin();
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                registry.stalled = cases[i].token_stuck;
-                registry.left = !cases[i].no_token;
-                registry.error = cases[i].aws ? cases[i].aws : "";
+                registries.stalled = cases[i].token_stuck;
+                registries.items[0].left = !cases[i].no_token;
+                registries.items[0].error = cases[i].aws ? cases[i].aws : "";
                 cluster.stalled = cases[i].watch_stuck;
+                keyring.stalled = cases[i].keys_stuck;
                 cluster.synced = !cases[i].not_synced;
                 cluster.error = cases[i].kube ? cases[i].kube : "";
                 assert_int_equal(eatr_is_healthy(eatr, reason), cases[i].healthy);
                 assert_string_equal(reason, cases[i].healthy ? "" : cases[i].reason);
                 assert_int_equal(eatr_is_ready(eatr, reason), cases[i].ready);
+                assert_string_equal(reason, cases[i].reason);
+        }
+}
+
+static void test_ready_needs_every_registry(void **state)
+{
+        char reason[EATR_REASON_MAX];
+
+        begin();
+        cluster.synced = true;
+        registries.n = 2;
+        registries.items[0].left = 1;
+        registries.items[1].config = &config_items[1];
+        registries.items[1].error = "no";
+        assert_true(eatr_is_healthy(eatr, reason));
+        assert_false(eatr_is_ready(eatr, reason));
+        assert_string_equal(reason, "Registry b: no good token: no");
+        registries.items[1].left = 1;
+        assert_true(eatr_is_ready(eatr, reason));
+        assert_string_equal(reason, "");
+}
+
+static void test_where_it_is_required_the_registry_has_to_take_the_token(void **state)
+{
+        static const struct {
+                ConfVerify verify;
+                VerifyResult result;
+                const char *error, *reason;
+        } cases[] = {
+                { CONF_VERIFY_REQUIRED, VERIFY_GOOD, "", "" },
+                { CONF_VERIFY_REQUIRED, VERIFY_UNKNOWN, "",
+                  HOST " is not known to take the token: not asked yet" },
+                { CONF_VERIFY_REQUIRED, VERIFY_UNCLEAR, "no answer",
+                  HOST " is not known to take the token: no answer" },
+                { CONF_VERIFY_REQUIRED, VERIFY_REFUSED, "HTTP 401",
+                  HOST " is not known to take the token: HTTP 401" },
+                { CONF_VERIFY_YES, VERIFY_REFUSED, "HTTP 401", "" },
+                { CONF_VERIFY_YES, VERIFY_UNCLEAR, "no answer", "" },
+                { CONF_VERIFY_NO, VERIFY_UNKNOWN, "", "" },
+        };
+        RegistryConfig config = { .label = (char *) "" };
+        char reason[EATR_REASON_MAX];
+
+        begin();
+        cluster.synced = true;
+        registries.items[0].token = &token;
+        registries.items[0].left = 1;
+        registries.items[0].config = &config;
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                config.verify = cases[i].verify;
+                registries.items[0].verified = cases[i].result;
+                registries.items[0].verify_error = cases[i].error;
+                assert_int_equal(eatr_is_ready(eatr, reason), !*cases[i].reason);
                 assert_string_equal(reason, cases[i].reason);
         }
 }
@@ -807,12 +1044,12 @@ static void test_the_watchdog_is_fed_while_nothing_is_stuck(void **state)
                 forget();
                 wait_told("\nWATCHDOG=1\n");
         }
-        registry.stalled = true;
+        registries.stalled = true;
         forget();
-        wait_for(&registry.n_asked, registry.n_asked + 5);
+        wait_for(&registries.n_asked, registries.n_asked + 5);
         assert_null(strstr(told, "WATCHDOG"));
         assert_string_equal(said, line); /* once */
-        registry.stalled = false;
+        registries.stalled = false;
         wait_told("\nWATCHDOG=1\n");
         assert_return_code(unsetenv("WATCHDOG_USEC"), errno);
 }
@@ -828,8 +1065,7 @@ static void test_each_pass_is_told_of(void **state)
         review();
         assert_string_equal(said, "");
         cluster.tries = 0;
-        registry.token = &token;
-        registry.changed(&registry, registry.userdata);
+        give(&registries, &token, &auths);
         review();
         assert_string_equal(said, "");
         cluster.tries = 1;
@@ -839,13 +1075,13 @@ static void test_each_pass_is_told_of(void **state)
         assert_non_null(strstr(said, ": 2 Secrets created, 3 renewed\n"));
 
         forget();
-        registry.changed(&registry, registry.userdata);
+        give(&registries, &token, &auths);
         review();
         review();
         assert_string_equal(said, "6 Pass done: every Secret is good as it is\n");
         forget();
         cluster.summary = (ClusterSummary){ .failing = 1, .conflict = 2 };
-        registry.changed(&registry, registry.userdata);
+        give(&registries, &token, &auths);
         review();
         assert_non_null(startswith(said, "4 Pass done in "));
         assert_non_null(
@@ -858,9 +1094,10 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_each_half_is_handed_its_part),
                 TEST(test_without_a_half_there_is_no_whole),
-                TEST(test_a_new_token_is_stored),
-                TEST(test_a_stored_token_is_used_at_once),
+                TEST(test_all_tokens_are_stored),
+                TEST(test_stored_tokens_are_used_at_once),
                 TEST(test_a_reload_keeps_what_need_not_end),
+                TEST(test_a_reload_that_opens_other_hosts_is_written_at_once),
                 TEST(test_another_cluster_or_name_needs_watches_of_its_own),
                 TEST(test_a_reload_that_fails_changes_nothing),
                 TEST(test_systemd_is_told_of_a_reload_once_the_start_has_ended),
@@ -868,12 +1105,16 @@ int main(void)
                 TEST(test_but_not_for_ever),
                 TEST(test_a_second_signal_does_not_wait),
                 TEST(test_a_new_token_goes_to_the_cluster),
-                TEST(test_the_status_line),
+                TEST(test_the_status_line_is_told_when_it_changes),
                 TEST(test_ready_when_the_first_pass_has_been_tried),
+                TEST(test_one_registry_that_fails_is_no_first_pass),
                 TEST(test_ready_in_time_whatever_happens),
                 TEST(test_once_ends_when_all_has_been_tried),
+                TEST(test_once_waits_for_every_registry),
                 TEST(test_signals_end_it),
                 TEST(test_health),
+                TEST(test_ready_needs_every_registry),
+                TEST(test_where_it_is_required_the_registry_has_to_take_the_token),
                 TEST(test_the_watchdog_is_fed_while_nothing_is_stuck),
                 TEST(test_each_pass_is_told_of),
         };
