@@ -546,9 +546,7 @@ static void test_all_tokens_are_stored(void **state)
 /* The registries decide whether they are of use. */
 static void test_stored_tokens_are_used_at_once(void **state)
 {
-        const EatrConfig config = {
-                .conf = &conf, .registries = &configs, .kube = &kube, .store = &store
-        };
+        const EatrConfig config = { .conf = &conf, .registries = &configs, .kube = &kube, .store = &store };
         StoredToken items[] = { { &token, origin_of(0) }, { &second_token, origin_of(1) } };
 
         forget_all();

@@ -21,8 +21,15 @@ static struct State {
         ClusterSummary summary;
         bool synced;
         const char *error;
-        Token *token;
-        RegistryStats aws;
+        struct Registry {
+                RegistryConfig config;
+                AwsSource source;
+                Token *token;
+                usec_t left, last_success, credentials_expire;
+                unsigned failures;
+                VerifyResult verified;
+        } registries[2];
+        AwsState aws;
         bool healthy, ready;
 } state;
 
@@ -34,7 +41,7 @@ static struct State {
         }
 
 SAYS(const Cluster *, eatr_cluster, Eatr, (const Cluster *) x)
-SAYS(const Registry *, eatr_registry, Eatr, (const Registry *) x)
+SAYS(const Registries *, eatr_registries, Eatr, (const Registries *) x)
 SAYS(usec_t, eatr_started, Eatr, 1795461567 * USEC_PER_SEC + USEC_PER_SEC / 4)
 
 bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX])
@@ -61,14 +68,30 @@ SAYS(uint64_t, cluster_watch_restarts, Cluster, 14)
 SAYS(uint64_t, cluster_relists, Cluster, 15)
 SAYS(bool, cluster_synced, Cluster, state.synced)
 SAYS(const char *, cluster_error, Cluster, state.error)
-SAYS(Token *, registry_token, Registry, state.token)
-SAYS(const RegistryStats *, registry_stats, Registry, &state.aws)
+SAYS(size_t, registries_count, Registries, ELEMENTSOF(state.registries))
+SAYS(const AwsState *, registries_state, Registries, &state.aws)
 
-const char *registry_outcome_to_string(AwsOutcome o)
+const Registry *registries_get(const Registries *r, size_t i)
 {
-        static const char *const names[] = { "o0", "o1", "o2", "o3", "o4", "o5" };
+        return &state.registries[i];
+}
 
-        return names[o];
+SAYS(const RegistryConfig *, registry_config, Registry, &x->config)
+SAYS(Token *, registry_token, Registry, x->token)
+SAYS(usec_t, registry_token_left, Registry, x->left)
+SAYS(unsigned, registry_failures, Registry, x->failures)
+SAYS(usec_t, registry_last_success, Registry, x->last_success)
+SAYS(const Credentials *, registry_credentials, Registry, (const Credentials *) x)
+SAYS(const Verify *, registry_verify, Registry, (const Verify *) x)
+
+usec_t credentials_expiry(const Credentials *c)
+{
+        return ((const Registry *) c)->credentials_expire;
+}
+
+VerifyResult verify_result(const Verify *v)
+{
+        return ((const Registry *) v)->verified;
 }
 
 /* --- the text format, strictly ----------------------------------------------------------------------- */
@@ -231,6 +254,29 @@ static bool has_line(const char *line)
 
 /* --- a state of which everything can be told apart --------------------------------------------------- */
 
+/* Without anything of the first that may be missing. */
+static void set_up_second(struct Registry *r)
+{
+        r->config = (RegistryConfig){ .name = (char *) "a.b-c", .source = &r->source };
+        r->source.kind = AWS_SOURCE_IMDS;
+        r->failures = 1;
+}
+
+static void set_up_first(struct Registry *r)
+{
+        r->config = (RegistryConfig){ .name = (char *) "aws",
+                                      .source = &r->source,
+                                      .certificate_expires = 25500000 };
+        r->source.kind = AWS_SOURCE_ROLES_ANYWHERE;
+        r->left = 1;
+        r->last_success = 23250000;
+        r->credentials_expire = 26750000;
+        r->verified = VERIFY_GOOD;
+        assert_return_code(token_new("123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b", "QVdTOmh1c2g=",
+                                     1795461567 * USEC_PER_SEC, 1795504767 * USEC_PER_SEC, 0, &r->token),
+                           0);
+}
+
 static int setup(void **unused)
 {
         state = (struct State){
@@ -245,15 +291,15 @@ static int setup(void **unused)
                              .by_verdict = { 40, 11, 12, 13, 16 } },
                 .synced = true,
                 .error = "",
-                .aws = { .requests = { 17, 18, 19, 20, 21, 22 },
-                         .last_success = 23250000,
-                         .clock_skew = -0.25 },
+                .aws = { .clock = { .measured = -0.25 } },
                 .healthy = true,
                 .ready = true,
         };
-        assert_return_code(token_new("123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b", "QVdTOmh1c2g=",
-                                     1795461567 * USEC_PER_SEC, 1795504767 * USEC_PER_SEC, 0, &state.token),
-                           0);
+        state.aws.calls[AWS_SERVICE_ECR][AWS_OK] = 17;
+        state.aws.calls[AWS_SERVICE_ECR][AWS_REJECTED] = 18;
+        state.aws.calls[AWS_SERVICE_METADATA][AWS_RETRY] = 19;
+        set_up_first(&state.registries[0]);
+        set_up_second(&state.registries[1]);
         state.kube.requests[0].verb = KUBE_LIST;
         state.kube.requests[0].code = 200;
         state.kube.requests[0].count = UINT64_C(18446744073709551615);
@@ -268,7 +314,7 @@ static int setup(void **unused)
 
 static int teardown(void **unused)
 {
-        token_unref(state.token);
+        token_unref(state.registries[0].token);
         free(page.copy);
         buf_done(&page.text);
         page = (struct Page){ 0 };
@@ -280,7 +326,7 @@ static int teardown(void **unused)
 static void test_every_line_is_valid(void **unused)
 {
         check_page();
-        assert_null(strstr(buf_str(&page.text), state.token->value));
+        assert_null(strstr(buf_str(&page.text), state.registries[0].token->value));
 
         /* As many codes as there can be, and the largest of everything. */
         state.kube.n_requests = KUBE_STATS_CODES;
@@ -290,17 +336,26 @@ static void test_every_line_is_valid(void **unused)
         }
         memset(&state.writer, 0xff, offsetof(WriterStats, latency));
         memset(&state.summary, 0xff, sizeof(state.summary));
-        memset(state.aws.requests, 0xff, sizeof(state.aws.requests));
-        state.aws.clock_skew = 1e12;
+        memset(state.aws.calls, 0xff, sizeof(state.aws.calls));
+        state.aws.clock.measured = 1e12;
         check_page();
 }
 
 static void test_it_is_valid_before_anything_has_happened(void **unused)
 {
-        token_unref(state.token);
+        struct Registry *r = state.registries;
+
+        token_unref(r[0].token);
         state = (struct State){ .error = "" };
+        set_up_second(&r[0]);
+        set_up_second(&r[1]);
+        r[0].config.name = (char *) "aws";
+        r[0].failures = 0;
         check_page();
-        assert_null(strstr(buf_str(&page.text), "\neatr_token_expiry_timestamp_seconds"));
+        assert_null(strstr(buf_str(&page.text), "\neatr_token_"));
+        assert_null(strstr(buf_str(&page.text), "_expiry_timestamp_seconds{"));
+        assert_true(has_line("eatr_registry_up{registry=\"aws\"} 0"));
+        assert_true(has_line("eatr_aws_last_success_timestamp_seconds{registry=\"aws\"} 0"));
         assert_true(has_line("secrets_created_total 0"));
         assert_true(has_line("eatr_namespaces{state=\"fresh\"} 0"));
         assert_true(has_line("eatr_kube_up 0"));
@@ -337,12 +392,23 @@ static void test_each_number_is_where_it_belongs(void **unused)
                 "eatr_kube_write_seconds_count 3",
                 "eatr_watch_restarts_total 14",
                 "eatr_relists_total 15",
-#define REGISTRY "{registry=\"123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b\"}"
-                "eatr_token_expiry_timestamp_seconds" REGISTRY " 1795504767",
-                "eatr_token_issued_timestamp_seconds" REGISTRY " 1795461567",
-                "eatr_aws_requests_total{outcome=\"o0\"} 17",
-                "eatr_aws_requests_total{outcome=\"o5\"} 22",
-                "eatr_aws_last_success_timestamp_seconds 23.25",
+#define HOST "123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b"
+#define TOKEN "{registry=\"aws\",host=\"" HOST "\"}"
+                "eatr_token_expiry_timestamp_seconds" TOKEN " 1795504767",
+                "eatr_token_issued_timestamp_seconds" TOKEN " 1795461567",
+                "eatr_token_accepted" TOKEN " 1",
+                "eatr_registry_up{registry=\"aws\"} 1",
+                "eatr_registry_up{registry=\"a.b-c\"} 0",
+                "eatr_credentials_info{registry=\"aws\",source=\"roles-anywhere\"} 1",
+                "eatr_credentials_info{registry=\"a.b-c\",source=\"imds\"} 1",
+                "eatr_credentials_expiry_timestamp_seconds{registry=\"aws\"} 26.75",
+                "eatr_certificate_expiry_timestamp_seconds{registry=\"aws\"} 25.5",
+                "eatr_aws_requests_total{service=\"ecr\",outcome=\"ok\"} 17",
+                "eatr_aws_requests_total{service=\"ecr\",outcome=\"rejected\"} 18",
+                "eatr_aws_requests_total{service=\"metadata\",outcome=\"error\"} 19",
+                "eatr_aws_requests_total{service=\"sts\",outcome=\"throttled\"} 0",
+                "eatr_aws_last_success_timestamp_seconds{registry=\"aws\"} 23.25",
+                "eatr_aws_last_success_timestamp_seconds{registry=\"a.b-c\"} 0",
                 "eatr_clock_skew_seconds -0.25",
                 "eatr_build_info{version=\"" PACKAGE_VERSION "\"} 1",
                 "process_start_time_seconds 1795461567.25",
@@ -355,6 +421,41 @@ static void test_each_number_is_where_it_belongs(void **unused)
         state.error = "no";
         render();
         assert_true(has_line("eatr_kube_up 0"));
+}
+
+/* A good token or one that does not fail is not enough. */
+static void test_when_a_registry_is_up(void **unused)
+{
+        struct Registry *r = &state.registries[0];
+
+        for (unsigned i = 0; i < 4; i++) {
+                r->left = i & 1;
+                r->failures = i & 2;
+                render();
+                assert_true(has_line(i == 1 ? "eatr_registry_up{registry=\"aws\"} 1"
+                                            : "eatr_registry_up{registry=\"aws\"} 0"));
+        }
+}
+
+/* What nobody knows is not told. */
+static void test_whether_the_token_is_accepted(void **unused)
+{
+        static const char *const lines[] = {
+                [VERIFY_UNKNOWN] = NULL,
+                [VERIFY_GOOD] = "eatr_token_accepted" TOKEN " 1",
+                [VERIFY_REFUSED] = "eatr_token_accepted" TOKEN " 0",
+                [VERIFY_UNCLEAR] = NULL,
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                state.registries[0].verified = (VerifyResult) i;
+                state.registries[1].verified = (VerifyResult) i; /* of a token that it does not have */
+                render();
+                if (lines[i])
+                        assert_true(has_line(lines[i]));
+                else
+                        assert_null(strstr(buf_str(&page.text), "\neatr_token_accepted"));
+        }
 }
 
 static double value_of(const char *name)
@@ -401,6 +502,11 @@ static const char *const names[] = {
         "eatr_relists_total",
         "eatr_token_expiry_timestamp_seconds",
         "eatr_token_issued_timestamp_seconds",
+        "eatr_token_accepted",
+        "eatr_registry_up",
+        "eatr_credentials_info",
+        "eatr_credentials_expiry_timestamp_seconds",
+        "eatr_certificate_expiry_timestamp_seconds",
         "eatr_aws_requests_total",
         "eatr_aws_last_success_timestamp_seconds",
         "eatr_clock_skew_seconds",
@@ -518,6 +624,8 @@ int main(void)
                 TEST(test_every_line_is_valid),
                 TEST(test_it_is_valid_before_anything_has_happened),
                 TEST(test_each_number_is_where_it_belongs),
+                TEST(test_when_a_registry_is_up),
+                TEST(test_whether_the_token_is_accepted),
                 TEST(test_the_process_is_measured),
                 TEST(test_the_families_are_these),
                 TEST(test_the_manual_names_what_there_is),
