@@ -7,6 +7,8 @@
 #include "aws-metadata.h"
 #include "aws-sts.h"
 #include "file.h"
+#include "log.h"
+#include "message.h"
 #include "process.h"
 #include "words.h"
 
@@ -16,6 +18,9 @@
 
 #define PROCESS_TIMEOUT USEC_PER_MINUTE
 #define PROCESS_OUTPUT_MAX (64U * 1024)
+
+/* That a certificate expires is told from then on. */
+#define CERTIFICATE_AGES (7 * USEC_PER_DAY)
 
 struct AwsFetch {
         sd_event *event;
@@ -171,6 +176,17 @@ static const char *read_anywhere(const AwsAnswer *a, void *userdata)
         return aws_anywhere_read(a, &f->received);
 }
 
+static void warn_of_age(const AwsSource *s, usec_t not_after, usec_t now)
+{
+        char left[CLOCK_DURATION_MAX], time[CLOCK_RFC3339_MAX];
+
+        if (usec_sub(not_after, now) < CERTIFICATE_AGES)
+                log_event(LOG_WARNING, MESSAGE_CERTIFICATE_AGES,
+                          "The certificate %s for IAM Roles Anywhere expires in %s, on %s",
+                          s->anywhere.certificate, clock_format_duration(left, not_after - now),
+                          clock_format_rfc3339(time, not_after));
+}
+
 /* The files are read each time: certificates are renewed in place. */
 static int start_anywhere(AwsFetch *f)
 {
@@ -191,6 +207,7 @@ static int start_anywhere(AwsFetch *f)
         if (f->identity->not_before > now)
                 return fail_soon(f, "the certificate %s is not valid before %s", s->anywhere.certificate,
                                  clock_format_rfc3339(time, f->identity->not_before));
+        warn_of_age(s, f->identity->not_after, now);
 
         const AwsAnywhereSpec spec = {
                 .url = f->places->anywhere_url,
