@@ -70,6 +70,7 @@ struct Registry {
         Token *token;
         usec_t left;
         const char *error;
+        bool is_public; /* it cannot be asked then */
         VerifyResult verified;
         const char *verify_error;
 };
@@ -260,7 +261,7 @@ SAYS(const RegistryConfig *, registry_config, Registry, x->config)
 SAYS(Token *, registry_token, Registry, x->token)
 SAYS(usec_t, registry_token_left, Registry, x->left)
 SAYS(const char *, registry_error, Registry, x->error)
-SAYS(const Verify *, registry_verify, Registry, (const Verify *) x)
+SAYS(const Verify *, registry_verify, Registry, x->is_public ? NULL : (const Verify *) x)
 
 VerifyResult verify_result(const Verify *v)
 {
@@ -1025,6 +1026,9 @@ static void test_where_it_is_required_the_registry_has_to_take_the_token(void **
                 assert_int_equal(eatr_is_ready(eatr, reason), !*cases[i].reason);
                 assert_string_equal(reason, cases[i].reason);
         }
+        config.verify = CONF_VERIFY_REQUIRED;
+        registries.items[0].is_public = true;
+        assert_true(eatr_is_ready(eatr, reason));
 }
 
 static void test_the_watchdog_is_fed_while_nothing_is_stuck(void **state)
