@@ -20,11 +20,11 @@ typedef enum ConfCredentialSource {
         CONF_CREDENTIAL_SOURCE_IMDS,
 } ConfCredentialSource;
 
-/* Whether the registry is asked if a new token is good, and what follows when it cannot be asked. */
+/* Whether the registry is asked if it takes a new token. The token is used in any case. */
 typedef enum ConfVerify {
-        CONF_VERIFY_YES, /* the token is used all the same */
+        CONF_VERIFY_YES, /* and what it answers is told */
         CONF_VERIFY_NO,
-        CONF_VERIFY_REQUIRED, /* it is not */
+        CONF_VERIFY_REQUIRED, /* and eatr is only ready when it has */
 } ConfVerify;
 
 /* Strings are NULL and numbers 0 where nothing is given; paths are absolute. conf_free() wipes all. */

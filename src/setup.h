@@ -7,8 +7,8 @@
 #include "registry-config.h"
 
 /* All that is read before eatr can begin, and again when it is to reload: the configuration, with the
- * command line's say in it, the files of AWS that it names, and the kubeconfig. Files in $CREDENTIALS_DIRECTORY come first
- * (systemd.exec(5)). */
+ * command line's say in it, the files of AWS that it names, and the kubeconfig. Files in
+ * $CREDENTIALS_DIRECTORY come first (systemd.exec(5)). */
 
 typedef struct Setup {
         Conf *conf;
