@@ -50,7 +50,7 @@ def test_an_outage_of_ecr_is_told_once_a_round_and_ends_by_itself(
     one.wait_ready()
     ecr.stop()
     line = one.wait_log("warning: No new token.*onnect.*Trying again in .*good for another 1[12]h")
-    assert one.metrics()['eatr_aws_requests_total{outcome="error"}'] == 3
+    assert one.metrics()['eatr_aws_requests_total{service="ecr",outcome="error"}'] == 3
     api.add_namespace("shop")
     api.delete_secret("default")
     wait_fresh(ecr, api, timeout=1)

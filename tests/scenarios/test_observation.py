@@ -139,11 +139,14 @@ def test_the_metrics_tell_what_happened(ecr: Ecr, api: ApiServer, eatr: MakeEatr
     samples = one.metrics()
     assert samples['eatr_kube_requests_total{verb="apply",code="201"}'] == 1
     assert samples['eatr_kube_requests_total{verb="list",code="200"}'] == 2
-    assert samples['eatr_aws_requests_total{outcome="ok"}'] == 1
+    assert samples['eatr_aws_requests_total{service="ecr",outcome="ok"}'] == 1
     assert samples["eatr_kube_write_seconds_count"] == 1 and samples["eatr_kube_up"] == 1
     assert [samples['eatr_namespaces{state="%s"}' % state] for state in ("fresh", "conflict")] == [1, 1]
-    registry = '{registry="%s"}' % ecr.proxy_endpoint[8:]
-    assert abs(samples["eatr_token_expiry_timestamp_seconds" + registry] - time.time() - 43200) < 10
+    token = '{registry="aws",host="%s"}' % ecr.proxy_endpoint[8:]
+    assert abs(samples["eatr_token_expiry_timestamp_seconds" + token] - time.time() - 43200) < 10
+    assert abs(samples['eatr_aws_last_success_timestamp_seconds{registry="aws"}'] - time.time()) < 10
+    assert samples['eatr_registry_up{registry="aws"}'] == 1
+    assert samples['eatr_credentials_info{registry="aws",source="static"}'] == 1
     assert abs(samples["eatr_clock_skew_seconds"]) < 2
     api.drop_watches()
     one.wait_metric("eatr_watch_restarts_total", 2)
@@ -230,7 +233,7 @@ def test_metrics_may_be_elsewhere_or_off(ecr: Ecr, api: ApiServer, eatr: MakeEat
 
 def test_the_log_is_short_and_plain(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
     """What happened, a line each, and one for a whole pass."""
-    one = eatr().start(env={"JOURNAL_STREAM": "1:2"})
+    one = eatr({"aws": {"verify": "no"}}).start(env={"JOURNAL_STREAM": "1:2"})
     one.wait_log("Pass done")
     api.add_namespace("shop")
     one.wait_log("shop")
@@ -238,7 +241,8 @@ def test_the_log_is_short_and_plain(ecr: Ecr, api: ApiServer, eatr: MakeEatr) ->
     one.wait_log("deleted")
     one.stop()
     patterns = [
-        rf"eatr \d.*, context double at {api.url}, region eu-west-1",
+        rf"eatr \d.*, context double at {api.url}, region eu-west-1, "
+        r"credentials from aws_access_key_id in \[aws\]",
         r"New token for 123456789012\.dkr.*, good for 12h, until .*Z; the next one in (5h .*|6h)",
         r"Pass done in \d+ms: 2 Secrets created, 0 renewed",
         r"namespace shop: created Secret ecr",
