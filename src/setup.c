@@ -199,8 +199,14 @@ static void add_path(FileList *l, char *path)
         l->paths[l->n] = NULL;
 }
 
+/* Registries may share them. */
 static void on_file(const char *path, void *userdata)
 {
+        const FileList *l = userdata;
+
+        for (size_t i = 0; i < l->n; i++)
+                if (streq(l->paths[i], path))
+                        return;
         add_path(userdata, strdup(path));
 }
 

@@ -72,6 +72,88 @@ static void test_which_files_are_read(void **state)
         check(&o, "eu-west-3", "of-option");
 }
 
+/* --- registries, and the files that they come from --------------------------------------------------- */
+
+static Setup *load(const Options *o)
+{
+        SetupError error = { "" };
+        Setup *s = NULL;
+
+        if (setup_load(o, &s, &error) < 0)
+                fail_msg("%s", error.text);
+        return s;
+}
+
+/* Each in the folder, with "" for its own. */
+static void check_files(const Setup *s, const char *const *names)
+{
+        size_t n = 0;
+
+        for (; names[n]; n++) {
+                _cleanup_free_ char *path = str_printf("%s/%s", folder, names[n]);
+
+                if (!s->files[n])
+                        fail_msg("%s is not among them", names[n]);
+                assert_string_equal(s->files[n], *names[n] == '+' ? names[n] + 1 : path);
+        }
+        assert_null(s->files[n]);
+}
+
+static void test_registries_are_read_with_the_files_that_they_name(void **state)
+{
+        static const char *const static_files[] = { "+eatr.conf", "+eatr.conf.d", NULL };
+        static const char *const profile_files[] = { "+eatr.conf", "+eatr.conf.d", ".aws/credentials",
+                                                     ".aws/config", NULL };
+        const Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
+        Setup *s;
+
+        put_all();
+        s = load(&o);
+        assert_int_equal(s->registries->n, 1);
+        assert_string_equal(s->registries->items[0].region, "eu-west-1");
+        assert_string_equal(s->registries->items[0].source->keys.access_key_id, "AKIAX");
+        check_files(s, static_files);
+        s = setup_free(s);
+
+        (void) mkdir(".aws", 0700);
+        folder_put(".aws/config", "[profile ci]\nregion = eu-central-1\n");
+        folder_put(".aws/credentials", "[ci]\naws_access_key_id = AKIAY\naws_secret_access_key = s\n");
+        folder_put("eatr.conf", "[aws]\nprofile = ci\n[registry b]\npublic = yes\n[registry c]\n");
+        s = load(&o);
+        assert_int_equal(s->registries->n, 2);
+        assert_string_equal(s->registries->items[0].name, "b");
+        assert_true(s->registries->items[0].public);
+        assert_string_equal(s->registries->items[1].region, "eu-central-1");
+        assert_string_equal(s->registries->items[1].source->keys.access_key_id, "AKIAY");
+        check_files(s, profile_files);
+        s = setup_free(s);
+}
+
+/* AWS's variables are somebody else's, unless the configuration says that they are meant. */
+static void test_the_environment_is_read_where_it_is_named(void **state)
+{
+        const Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
+        _cleanup_(setup_freep) Setup *other = NULL, *named = NULL;
+
+        put_all();
+        assert_return_code(setenv("AWS_ACCESS_KEY_ID", "AKIAENV", 1), errno);
+        assert_return_code(setenv("AWS_SECRET_ACCESS_KEY", "e", 1), errno);
+        assert_return_code(setenv("AWS_REGION", "us-west-2", 1), errno);
+        other = load(&o);
+        folder_put("eatr.conf", "[aws]\nregion = eu-west-1\ncredential_source = environment\n");
+        named = load(&o);
+        assert_return_code(unsetenv("AWS_ACCESS_KEY_ID") | unsetenv("AWS_SECRET_ACCESS_KEY") |
+                                   unsetenv("AWS_REGION"),
+                           errno);
+        assert_string_equal(other->registries->items[0].source->keys.access_key_id, "AKIAX");
+        assert_string_equal(named->registries->items[0].source->keys.access_key_id, "AKIAENV");
+        assert_string_equal(other->registries->items[0].region, "eu-west-1");
+        assert_string_equal(named->registries->items[0].region, "eu-west-1");
+        check_fails(&o, EX_CONFIG, "AWS_ACCESS_KEY_ID");
+}
+
+/* --- what cannot work -------------------------------------------------------------------------------- */
+
 static void test_what_is_wrong_and_whose_fault_it_is(void **state)
 {
         Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
@@ -84,6 +166,8 @@ static void test_what_is_wrong_and_whose_fault_it_is(void **state)
         check_fails(&o, EX_CONFIG, "nowhere: No such file");
         folder_put("eatr.conf", "[aws]\nregion = eu-west-1\n");
         check_fails(&o, EX_CONFIG, "[aws] names no source of credentials: aws_access_key_id with");
+        folder_put("eatr.conf", "[aws]\nregion = eu-west-1\nprofile = nobody\n");
+        check_fails(&o, EX_CONFIG, "nobody");
         folder_put("eatr.conf", AWS("eu-west-1") "ca_bundle = of-conf\n");
         check_fails(&o, EX_CONFIG, "there is no PEM certificate in it");
         folder_put("eatr.conf", "nonsense\n");
@@ -117,6 +201,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, forget)
         const struct CMUnitTest tests[] = {
                 TEST(test_which_files_are_read),
+                TEST(test_registries_are_read_with_the_files_that_they_name),
+                TEST(test_the_environment_is_read_where_it_is_named),
                 TEST(test_what_is_wrong_and_whose_fault_it_is),
                 TEST(test_whether_somebody_has_begun),
         };
