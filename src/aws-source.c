@@ -65,7 +65,7 @@ int aws_source_add_role(AwsSource *s, const AwsRole *role, bool first)
         return 0;
 }
 
-AwsSource *aws_source_free(AwsSource *s)
+static void erase_strings(AwsSource *s)
 {
         char **strings[] = {
                 &s->origin,
@@ -87,10 +87,15 @@ AwsSource *aws_source_free(AwsSource *s)
                 &s->endpoint_url,
         };
 
-        if (!s)
-                return NULL;
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 *strings[i] = str_erase_free(*strings[i]);
+}
+
+AwsSource *aws_source_free(AwsSource *s)
+{
+        if (!s)
+                return NULL;
+        erase_strings(s);
         aws_role_done(&s->role);
         for (size_t i = 0; i < s->n_roles; i++)
                 aws_role_done(&s->roles[i]);
