@@ -92,7 +92,8 @@ static bool everything_is_fresh(const Eatr *e)
 
 static void review_once(Eatr *e)
 {
-        if (registries_auths(e->registries) && !registries_settled(e->registries))
+        if (registries_auths(e->registries) && !registries_settled(e->registries) &&
+            cluster_failures(e->cluster) < ONCE_TRIES)
                 return; /* another may get a token as well */
         if (cluster_settled(e->cluster, ONCE_TRIES))
                 (void) sd_event_exit(e->event, everything_is_fresh(e) ? 0 : 1);
@@ -398,7 +399,7 @@ static bool same_cluster(const EatrConfig *a, const EatrConfig *b)
 static void replace_registries(Eatr *e, Registries *registries, Keyring *keyring, bool tell)
 {
         const Auths *old = registries_auths(e->registries), *new = registries_auths(registries);
-        bool changed = new && (!old || !streq(old->id, new->id));
+        bool changed = new && (!old || !streq(old->id, new->id) || old->incomplete != new->incomplete);
 
         (void) keyring_free(e->keyring);
         (void) registries_free(e->registries);
