@@ -44,13 +44,13 @@ SAYS(const Cluster *, eatr_cluster, Eatr, (const Cluster *) x)
 SAYS(const Registries *, eatr_registries, Eatr, (const Registries *) x)
 SAYS(usec_t, eatr_started, Eatr, 1795461567 * USEC_PER_SEC + USEC_PER_SEC / 4)
 
-bool eatr_is_healthy(const Eatr *e, char reason[static EATR_REASON_MAX])
+bool eatr_is_healthy(const Eatr *e, char reason[static HEALTH_REASON_MAX])
 {
         (void) strcpy(reason, state.healthy ? "" : "stuck");
         return state.healthy;
 }
 
-bool eatr_is_ready(const Eatr *e, char reason[static EATR_REASON_MAX])
+bool eatr_is_ready(const Eatr *e, char reason[static HEALTH_REASON_MAX])
 {
         (void) strcpy(reason, state.ready ? "" : "no good token");
         return state.ready;
