@@ -26,6 +26,7 @@ typedef struct Daemon {
         Eatr *eatr;
         Httpd *httpd;
         FileWatch *files;
+        bool other_files; /* the last reload has found others to watch */
 } Daemon;
 
 /* --- descriptors that the service manager passes ----------------------------------------------------- */
@@ -151,6 +152,15 @@ static EatrConfig make_config(Daemon *d, const Setup *setup)
         };
 }
 
+static bool same_files(const Setup *a, const Setup *b)
+{
+        size_t n = 0;
+
+        while (a->files[n] && b->files[n] && streq(a->files[n], b->files[n]))
+                n++;
+        return !a->files[n] && !b->files[n];
+}
+
 /* Puts the new setup in force, or leaves everything as it was. A kubeconfig that is as before stays, as it
  * is in use. */
 static int change_setup(Daemon *d, Setup *new)
@@ -174,6 +184,7 @@ static int change_setup(Daemon *d, Setup *new)
                 (void) kube_config_free(new->kube);
                 new->kube = TAKE_PTR(d->setup->kube);
         }
+        d->other_files = !same_files(new, d->setup);
         (void) setup_free(d->setup);
         d->setup = new;
         return 0;
@@ -213,12 +224,16 @@ static void watch_files(Daemon *d)
                 log_warning_errno(r, "Cannot watch the configuration's files, a change will need a reload: %m");
 }
 
+/* Files are watched before they are read, so that no change goes unseen in between. */
 static void reload_and_tell(Daemon *d)
 {
+        d->other_files = false;
+        watch_files(d);
         eatr_begin_reload(d->eatr);
         reload(d);
         eatr_end_reload(d->eatr);
-        watch_files(d);
+        if (d->other_files)
+                watch_files(d);
 }
 
 static int on_hangup(sd_event_source *s, const struct signalfd_siginfo *si, void *userdata)
