@@ -10,31 +10,25 @@
 
 #define ID_HALF ((int) (TOKEN_ID_MAX - 1) / 2)
 
-static size_t count_hosts(const AuthsPart *p)
-{
-        size_t n = 1;
-
-        for (char *const *h = p->hosts; h && *h; h++)
-                n++;
-        return n;
-}
-
 static int allocate(const AuthsPart *parts, size_t n_parts, Auths *a)
 {
-        size_t n = 0;
+        size_t n = n_parts, size = 0;
 
-        for (size_t i = 0; i < n_parts; i++)
-                n += count_hosts(&parts[i]);
+        for (const AuthsPart *p = parts; p < parts + n_parts; p++) {
+                size += strlen(p->token->host) + 1;
+                for (char *const *h = p->hosts; h && *h; h++, n++)
+                        size += strlen(*h) + 1;
+        }
         a->items = calloc(n, sizeof(*a->items));
+        a->hosts = malloc(size);
         a->tokens = calloc(n_parts, sizeof(*a->tokens));
-        return a->items && a->tokens ? 0 : -ENOMEM;
+        return a->items && a->hosts && a->tokens ? 0 : -ENOMEM;
 }
 
-/* Puts the host where it belongs, unless it is there. */
-static int add_host(Auths *a, const char *host, const char *value)
+/* Puts the host where it belongs, unless it is there; its copy goes to *end. */
+static int add_host(Auths *a, const char *host, const char *value, char **end)
 {
         size_t i = a->n;
-        char *copy;
 
         if (!token_host_is_good(host))
                 return -EINVAL;
@@ -42,11 +36,9 @@ static int add_host(Auths *a, const char *host, const char *value)
                 i--;
         if (i < a->n && streq(a->items[i].host, host))
                 return 0;
-        copy = strdup(host);
-        if (!copy)
-                return -ENOMEM;
         memmove(a->items + i + 1, a->items + i, (a->n++ - i) * sizeof(*a->items));
-        a->items[i] = (Auth){ .host = copy, .value = value };
+        a->items[i] = (Auth){ .host = *end, .value = value };
+        *end = stpcpy(*end, host) + 1;
         return 0;
 }
 
@@ -61,14 +53,14 @@ static void add_token(Auths *a, Token *t)
 }
 
 /* A token that opens nothing which others do not open has no part in it, nor have its times. */
-static int add_part(Auths *a, const AuthsPart *p)
+static int add_part(Auths *a, const AuthsPart *p, char **end)
 {
         size_t before = a->n;
         int r;
 
-        r = add_host(a, p->token->host, p->token->value);
+        r = add_host(a, p->token->host, p->token->value, end);
         for (char *const *h = p->hosts; r >= 0 && h && *h; h++)
-                r = add_host(a, *h, p->token->value);
+                r = add_host(a, *h, p->token->value, end);
         if (r < 0)
                 return r;
         if (a->n > before)
@@ -123,6 +115,7 @@ bool auths_same_hosts(const char *id, const char *other)
 int auths_new(const AuthsPart *parts, size_t n_parts, bool incomplete, Auths **ret)
 {
         _cleanup_(auths_unrefp) Auths *a = NULL;
+        char *end;
         int r;
 
         if (n_parts == 0)
@@ -135,8 +128,9 @@ int auths_new(const AuthsPart *parts, size_t n_parts, bool incomplete, Auths **r
         r = allocate(parts, n_parts, a);
         if (r < 0)
                 return r;
+        end = a->hosts;
         for (size_t i = 0; i < n_parts; i++) {
-                r = add_part(a, &parts[i]);
+                r = add_part(a, &parts[i], &end);
                 if (r < 0)
                         return r;
         }
@@ -158,11 +152,10 @@ Auths *auths_unref(Auths *a)
 {
         if (!a || --a->n_ref > 0)
                 return NULL;
-        for (size_t i = 0; i < a->n; i++)
-                free(a->items[i].host);
         for (size_t i = 0; i < a->n_tokens; i++)
                 token_unref(a->tokens[i]);
         free(a->items);
+        free(a->hosts);
         free(a->tokens);
         free(a);
         return NULL;

@@ -10,7 +10,7 @@
 #define AUTHS_SIZE_MAX (1024U * 1024)
 
 typedef struct Auth {
-        char *host;        /* the Auths' own */
+        const char *host;  /* the Auths' own */
         const char *value; /* its token's, which the Auths hold on to */
 } Auth;
 
@@ -19,6 +19,7 @@ typedef struct Auths {
         bool incomplete; /* some registry has not given a token yet: a Secret from before may open more */
         Auth *items; /* in strcmp()'s order of hosts, each host once */
         size_t n;
+        char *hosts; /* all of them, one behind the other */
         char id[TOKEN_ID_MAX]; /* from SHA-256, half of all hosts and half of all values: tells both apart,
                                   opens nothing */
         usec_t issued;         /* of the oldest token in it, on the wall clock of AWS */

@@ -27,13 +27,17 @@
  * like the first. */
 #define TICK (20 * USEC_PER_MSEC)
 
+typedef struct Name {
+        SLIST_ENTRY(Name) others;
+        char text[];
+} Name;
+
 /* A folder that is watched, for some of its entries or all of them. */
 typedef struct Folder {
         FileWatch *watch;
         sd_event_source *source;
         char *path; /* without symbolic links */
-        char **names;
-        size_t n_names;
+        SLIST_HEAD(, Name) names;
         bool all;
         SLIST_ENTRY(Folder) others;
 } Folder;
@@ -47,7 +51,7 @@ typedef struct Fingerprint {
 } Fingerprint;
 
 typedef struct Watched {
-        char *path;
+        const char *path;
         Fingerprint fingerprint;
 } Watched;
 
@@ -59,6 +63,7 @@ struct FileWatch {
 
         Watched *files;
         size_t n_files;
+        char *paths; /* of the files, one behind the other */
         Folders folders;
         bool incomplete; /* something cannot be watched */
 
@@ -160,10 +165,13 @@ static bool compare(FileWatch *w)
 
 static Folder *folder_free(Folder *f)
 {
+        Name *n;
+
         (void) sd_event_source_disable_unref(f->source);
-        for (size_t i = 0; i < f->n_names; i++)
-                free(f->names[i]);
-        free(f->names);
+        while ((n = SLIST_FIRST(&f->names))) {
+                SLIST_REMOVE_HEAD(&f->names, others);
+                free(n);
+        }
         free(f->path);
         free(f);
         return NULL;
@@ -182,9 +190,11 @@ static void folders_done(Folders *folders)
 
 static bool folder_cares(const Folder *f, const char *name)
 {
-        for (size_t i = 0; !f->all && i < f->n_names; i++)
-                if (streq(f->names[i], name))
-                        return true;
+        const Name *n;
+
+        SLIST_FOREACH(n, &f->names, others)
+        if (streq(n->text, name))
+                return true;
         return f->all;
 }
 
@@ -241,18 +251,16 @@ static int folder_add(FileWatch *w, Folders *folders, const char *path, Folder *
 
 static int folder_add_name(Folder *f, const char *name)
 {
-        char **names;
+        size_t size = strlen(name) + 1;
+        Name *n;
 
         if (folder_cares(f, name))
                 return 0;
-        names = realloc(f->names, (f->n_names + 1) * sizeof(*names));
-        if (!names)
+        n = malloc(sizeof(*n) + size);
+        if (!n)
                 return -ENOMEM;
-        f->names = names;
-        f->names[f->n_names] = strdup(name);
-        if (!f->names[f->n_names])
-                return -ENOMEM;
-        f->n_names++;
+        memcpy(n->text, name, size);
+        SLIST_INSERT_HEAD(&f->names, n, others);
         return 0;
 }
 
@@ -446,10 +454,10 @@ int file_watch_new(sd_event *event, file_watch_changed_t changed, void *userdata
 static void clear(FileWatch *w)
 {
         folders_done(&w->folders);
-        for (size_t i = 0; i < w->n_files; i++)
-                free(w->files[i].path);
         free(w->files);
+        free(w->paths);
         w->files = NULL;
+        w->paths = NULL;
         w->n_files = 0;
         w->first = w->due = 0;
         w->incomplete = false;
@@ -458,17 +466,18 @@ static void clear(FileWatch *w)
 
 static int copy_paths(FileWatch *w, const char *const *paths)
 {
-        size_t n = 0;
+        size_t n = 0, size = 0;
+        char *end;
 
-        while (paths[n])
-                n++;
+        for (; paths[n]; n++)
+                size += strlen(paths[n]) + 1;
         w->files = calloc(n + 1, sizeof(*w->files));
-        if (!w->files)
+        w->paths = end = malloc(size + 1);
+        if (!w->files || !w->paths)
                 return -ENOMEM;
         for (; w->n_files < n; w->n_files++) {
-                w->files[w->n_files].path = strdup(paths[w->n_files]);
-                if (!w->files[w->n_files].path)
-                        return -ENOMEM;
+                w->files[w->n_files].path = end;
+                end = stpcpy(end, paths[w->n_files]) + 1;
         }
         return 0;
 }
