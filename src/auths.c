@@ -14,9 +14,9 @@ static int allocate(const AuthsPart *parts, size_t n_parts, Auths *a)
 {
         size_t n = n_parts, size = 0;
 
-        for (const AuthsPart *p = parts; p < parts + n_parts; p++) {
-                size += strlen(p->token->host) + 1;
-                for (char *const *h = p->hosts; h && *h; h++, n++)
+        for (size_t i = 0; i < n_parts; i++) {
+                size += strlen(parts[i].token->host) + 1;
+                for (char *const *h = parts[i].hosts; h && *h; h++, n++)
                         size += strlen(*h) + 1;
         }
         a->items = calloc(n, sizeof(*a->items));

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int conf_error_set(ConfError *e, int r, const char *format, ...)
+void conf_error_write(ConfError *e, int r, const char *format, ...)
 {
         va_list ap;
 
@@ -15,12 +15,6 @@ int conf_error_set(ConfError *e, int r, const char *format, ...)
         va_start(ap, format);
         (void) vsnprintf(e->text, sizeof(e->text), format, ap);
         va_end(ap);
-        return r;
-}
-
-int conf_error_oom(ConfError *e)
-{
-        return conf_error_set(e, -ENOMEM, "%m");
 }
 
 void conf_error_add(ConfError *e, const char *format, ...)

@@ -3,6 +3,8 @@
 
 #include "util.h"
 
+#include <errno.h>
+
 /* What is wrong with a configuration, for people: "FILE:LINE: KEY in [SECTION]: what is wrong". Each module
  * says what it knows: conf-value the last part, conf which key it is, conf-file where it stands. None shows
  * the value of a secret key. */
@@ -12,10 +14,16 @@ typedef struct ConfError {
 } ConfError;
 
 /* Writes the sentence and returns r, a negative errno that %m stands for. */
-int conf_error_set(ConfError *e, int r, const char *format, ...) _printf_(3, 4);
+#define conf_error_set(e, r, ...)                     \
+        ({                                            \
+                int _r = (r);                         \
+                conf_error_write(e, _r, __VA_ARGS__); \
+                _r;                                   \
+        })
+void conf_error_write(ConfError *e, int r, const char *format, ...) _printf_(3, 4);
 
 /* As that for -ENOMEM. */
-int conf_error_oom(ConfError *e);
+#define conf_error_oom(e) conf_error_set(e, -ENOMEM, "%m")
 
 /* Puts text behind or before what is there. */
 void conf_error_add(ConfError *e, const char *format, ...) _printf_(2, 3);

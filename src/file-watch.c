@@ -75,12 +75,14 @@ struct FileWatch {
 /* --- fingerprints ---------------------------------------------------------------------------------- */
 
 /* FNV-1a: nobody gains by a collision. */
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
 static uint64_t mix(uint64_t h, const void *p, size_t n)
 {
         const uint8_t *bytes = p;
 
         for (size_t i = 0; i < n; i++)
-                h = (h ^ bytes[i]) * UINT64_C(0x100000001b3);
+                h = (h ^ bytes[i]) * FNV_PRIME;
         return h;
 }
 
@@ -96,8 +98,11 @@ static uint64_t digest_stat(const struct stat *st)
                 (uint64_t) st->st_ctim.tv_sec,
                 (uint64_t) st->st_ctim.tv_nsec,
         };
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
 
-        return mix(UINT64_C(0xcbf29ce484222325), fields, sizeof(fields));
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                h = (h ^ fields[i]) * FNV_PRIME;
+        return h;
 }
 
 static void note_change(Fingerprint *f, const struct stat *st)
