@@ -589,6 +589,7 @@ static void check_replaced(const EatrConfig *config, Auths *left)
         assert_int_equal(n_alive, 3);
         assert_int_equal(n_clusters, 2);
         assert_ptr_equal(another_cluster.auths, left ? left : &auths);
+        assert_int_equal(another_cluster.n_auths, 1);
         assert_ptr_equal(another_cluster.took_over, &cluster);
         assert_ptr_equal(another_cluster.config.writer.kube, config->kube);
         assert_ptr_equal(keyring.kube, config->kube);
@@ -604,6 +605,7 @@ static void test_another_cluster_or_name_needs_watches_of_its_own(void **state)
         const EatrConfig other_name = { .conf = &new_conf, .registries = &configs, .kube = &kube };
 
         check_replaced(&other_kube, &auths);
+        check_replaced(&other_kube, &incomplete_auths);
         check_replaced(&other_kube, NULL); /* the old ones may be all that can be had now */
         new_conf.secret.name = (char *) "pull";
         check_replaced(&other_name, &auths);

@@ -127,7 +127,7 @@ static bool is_ready(char reason[static HEALTH_REASON_MAX])
 static void test_what_is_wrong(void **state)
 {
         static const struct {
-                bool token_stuck, watch_stuck, keys_stuck, no_token, not_synced, unwritable;
+                bool token_stuck, watch_stuck, keys_stuck, no_token, not_synced, unwritable, some_fresh;
                 const char *aws, *kube;
                 bool healthy, ready;
                 const char *reason;
@@ -143,6 +143,7 @@ static void test_what_is_wrong(void **state)
                 { .no_token = true, .healthy = true, .reason = "no good token" },
                 { .no_token = true, .aws = "no", .healthy = true, .reason = "no good token: no" },
                 { .not_synced = true, .healthy = true, .reason = "the API server cannot be used" },
+                { .unwritable = true, .some_fresh = true, .healthy = true, .ready = true, .reason = "" },
                 { .unwritable = true, .healthy = true, .reason = "no Secret can be written" },
                 { .kube = "gone", .healthy = true, .reason = "the API server cannot be used: gone" },
         };
@@ -156,6 +157,7 @@ static void test_what_is_wrong(void **state)
                 keyring.stalled = cases[i].keys_stuck;
                 cluster.synced = !cases[i].not_synced;
                 cluster.summary.failing = cases[i].unwritable;
+                cluster.summary.due = cases[i].some_fresh;
                 cluster.error = cases[i].kube ? cases[i].kube : "";
                 assert_int_equal(is_alive(reason), cases[i].healthy);
                 assert_string_equal(reason, cases[i].healthy ? "" : cases[i].reason);
