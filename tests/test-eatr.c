@@ -590,6 +590,7 @@ static void check_replaced(const EatrConfig *config, Auths *left)
         assert_int_equal(n_clusters, 2);
         assert_ptr_equal(another_cluster.auths, left ? left : &auths);
         assert_int_equal(another_cluster.n_auths, 1);
+        assert_int_equal(cluster.n_auths, 1); /* what is new is not for the old one */
         assert_ptr_equal(another_cluster.took_over, &cluster);
         assert_ptr_equal(another_cluster.config.writer.kube, config->kube);
         assert_ptr_equal(keyring.kube, config->kube);
