@@ -90,15 +90,21 @@ static void unlink_request(CredentialsRequest *q)
         q->link = NULL;
 }
 
+/* What is new is so for the requests that it was fetched for, and these are over. */
+static void forget_round(Credentials *c)
+{
+        for (size_t i = 0; i < c->n_hops; i++)
+                c->hops[i].new = false;
+        c->retried = false;
+}
+
 /* Those that are asked for meanwhile are for another time. */
 static void deliver(Credentials *c, AwsOutcome outcome, AwsCredentials *credentials, const char *error)
 {
         c->pending = TAKE_PTR(c->requests);
         if (c->pending)
                 c->pending->link = &c->pending;
-        for (size_t i = 0; i < c->n_hops; i++)
-                c->hops[i].new = false;
-        c->retried = false;
+        forget_round(c);
         while (c->pending) {
                 CredentialsRequest *q = c->pending;
 
@@ -149,10 +155,15 @@ static int start_fetch(Credentials *c, size_t i)
 static int on_work(sd_event_source *s, void *userdata)
 {
         Credentials *c = userdata;
-        size_t n = count_good(c);
+        size_t n;
 
-        if (!c->requests || c->fetch)
+        if (c->fetch)
                 return 0;
+        if (!c->requests) {
+                forget_round(c);
+                return 0;
+        }
+        n = count_good(c);
         if (n == c->n_hops) {
                 _cleanup_(aws_credentials_unrefp) AwsCredentials *last =
                         aws_credentials_ref(c->hops[n - 1].credentials);
