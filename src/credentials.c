@@ -229,7 +229,7 @@ static bool same_keys(const AwsCredentials *a, const AwsCredentials *b)
 bool credentials_put(Credentials *c, AwsCredentials *keys, const char *problem)
 {
         bool others = keys && !same_keys(keys, c->hops[0].credentials);
-        bool known = c->hops[0].credentials || c->problem;
+        bool noticed = c->hops[0].credentials || c->problem || c->requests;
 
         if (problem)
                 (void) str_replace(&c->problem, problem);
@@ -239,7 +239,7 @@ bool credentials_put(Credentials *c, AwsCredentials *keys, const char *problem)
                         set_hop(c, i, i == 0 ? keys : NULL);
         }
         work_soon(c);
-        return others && known;
+        return others && noticed;
 }
 
 bool credentials_waiting(const Credentials *c)

@@ -23,8 +23,8 @@ CredentialsRequest *credentials_request_free(CredentialsRequest *q);
 bool credentials_drop(Credentials *c, const AwsCredentials *which);
 
 /* Hands in the keys of AWS_SOURCE_CLUSTER_SECRET, which others read: keys, or NULL and why there are none. Requests
- * wait until the first time. What was there stays if there is nothing new. Returns whether there are keys in
- * place of others, or of none. */
+ * wait until the first time. What was there stays if there is nothing new. Returns whether who uses them had better
+ * ask anew: there are keys in place of others or of none, or at last, and the time of requests counts from then. */
 bool credentials_put(Credentials *c, AwsCredentials *keys, const char *problem);
 
 /* Whether requests wait for credentials_put(): that is not this host's, nor AWS's doing. */
