@@ -276,7 +276,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         if (r->began > 0)
                 return 0;
         r->began = clock_boottime();
-        if (r->tries == 0)
+        if (r->tries == 0 && r->failures == 0)
                 r->events->begins(r, r->userdata);
         get_credentials(r);
         return 0;

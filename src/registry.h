@@ -12,7 +12,7 @@
 typedef struct Registry Registry;
 
 typedef struct RegistryEvents {
-        /* A call begins because it is due. */
+        /* A call begins because it is due, and not because one has failed. */
         void (*begins)(Registry *r, void *userdata);
 
         /* Something changed: a new token, a failure, what the registry thinks of the token; see the getters.
