@@ -81,6 +81,13 @@ static int make_auths(const Registries *r, Auths **ret)
         return n > 0 ? auths_new(parts, n, n < r->n, ret) : 0;
 }
 
+/* A token may come again, with another life. */
+static bool same_auths(const Auths *a, const Auths *b)
+{
+        return a && streq(a->id, b->id) && a->issued == b->issued && a->expires == b->expires &&
+               a->incomplete == b->incomplete;
+}
+
 static void publish(Registries *r)
 {
         _cleanup_(auths_unrefp) Auths *auths = NULL;
@@ -92,7 +99,7 @@ static void publish(Registries *r)
         error = make_auths(r, &auths);
         if (error < 0)
                 log_error_errno(error, "Cannot put the tokens together, Secrets stay as they are: %m");
-        if (!auths || (r->auths && streq(r->auths->id, auths->id) && r->auths->incomplete == auths->incomplete))
+        if (!auths || same_auths(r->auths, auths))
                 return;
         auths_unref(r->auths);
         r->auths = TAKE_PTR(auths);
