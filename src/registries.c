@@ -57,9 +57,9 @@ static void tell_dropped(Registries *r)
 
                 if (dropped && !r->dropped[i])
                         log_event(LOG_ERR, MESSAGE_TOKEN_EXPIRED,
-                                  "%s%s token for %s has expired and there is no other%s%s; %s", label,
-                                  *label ? "the" : "The", registry_token(one)->host, *error ? ": " : "",
-                                  error, end);
+                                  "%s%s token for %s has expired and there is no other: %s; %s", label,
+                                  *label ? "the" : "The", registry_token(one)->host,
+                                  *error ? error : "the call is under way", end);
                 r->dropped[i] = dropped;
         }
 }
