@@ -76,12 +76,16 @@ static VerifyResult judge(HttpOutcome outcome)
 
 static void plan(Verify *v)
 {
-        usec_t now = clock_boottime();
+        usec_t now = clock_boottime(), delay = USEC_INFINITY;
 
-        if (v->result != VERIFY_GOOD)
-                ask_in(v, backoff_delay(&backoff_verify, ++v->tries, backoff_random()));
-        else if (v->again > now)
-                ask_in(v, v->again - now);
+        if (v->result == VERIFY_GOOD)
+                v->tries = 0;
+        else
+                delay = backoff_delay(&backoff_verify, ++v->tries, backoff_random());
+        if (v->again > now)
+                delay = MIN(delay, v->again - now);
+        if (delay < USEC_INFINITY)
+                ask_in(v, delay);
 }
 
 static void on_done(HttpRequest *q, HttpOutcome outcome, void *userdata)
