@@ -55,6 +55,7 @@ struct Registry {
         Verify *verify;     /* NULL: the registry is not asked */
         usec_t session_end; /* CLOCK_BOOTTIME when the credentials of the token end; 0: not known */
         bool bound;         /* tokens end with the credentials that they were got with */
+        bool refused;       /* the token was no good while the credentials were */
 };
 
 static void call_in(Registry *r, usec_t delay)
@@ -72,8 +73,11 @@ static void on_verified(void *userdata)
 {
         Registry *r = userdata;
 
-        if (verify_result(r->verify) == VERIFY_REFUSED && !r->bound && r->failures == 0 &&
-            r->session_end > 0 && clock_boottime() > r->session_end) {
+        bool refused = verify_result(r->verify) == VERIFY_REFUSED;
+
+        if (refused && clock_boottime() <= r->session_end)
+                r->refused = true;
+        else if (refused && !r->refused && !r->bound && r->failures == 0 && r->session_end > 0) {
                 log_notice("%sThe token has ended with the credentials that it was got with: from now on it "
                            "is renewed before they end",
                            r->config->label);
@@ -85,6 +89,7 @@ static void on_verified(void *userdata)
 
 static void verify(Registry *r)
 {
+        r->refused = false;
         if (r->verify)
                 verify_token(r->verify, r->token,
                              r->session_end > 0 ? usec_add(r->session_end, SESSION_GRACE) : 0);
