@@ -322,8 +322,11 @@ static usec_t take_up(Registry *r, const RegistryPast *past)
         }
         (void) clock_format_duration(left, registry_token_left(r));
         r->proven = streq(past->origin.keys, r->config->origin.keys);
-        if (r->proven)
+        if (r->proven) {
+                r->session_end = past->session_end;
+                r->bound = past->bound;
                 delay = usec_sub(usec_add(r->token->received_boottime, renewal_delay(r)), clock_boottime());
+        }
         if (delay > 0) {
                 log_info("%s%s the token for %s, good for another %s; the next one in %s", label, keeping,
                          r->token->host, left, clock_format_duration(next, delay));
@@ -340,6 +343,8 @@ void registry_past(const Registry *r, RegistryPast *ret)
                 .token = r->token,
                 .origin = r->config->origin,
                 .last_success = r->last_success,
+                .session_end = r->session_end,
+                .bound = r->bound,
         };
         if (!r->proven)
                 ret->origin.keys[0] = '\0';

@@ -25,6 +25,8 @@ typedef struct RegistryPast {
         Token *token; /* NULL: none */
         TokenOrigin origin;
         usec_t last_success;
+        usec_t session_end; /* CLOCK_BOOTTIME when the credentials of the token end; 0: not known */
+        bool bound;         /* the token is known to end with them */
 } RegistryPast;
 
 /* What is handed in has to outlive it; interval is that between renewals, 0 for half a token's life. past may
