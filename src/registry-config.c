@@ -258,6 +258,7 @@ static int make_keys_id(const RegistryConfig *c, char ret[static TOKEN_ID_MAX])
                 s->secret,
                 buf_str(&roles),
                 sts ? c->places.sts_url : NULL,
+                sts ? c->places.region : NULL, /* of signatures */
                 c->places.anywhere_url,
                 c->ca_bundle,
         };
