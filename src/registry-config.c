@@ -339,6 +339,16 @@ static int choose_region(const ConfRegistry *conf, RegistryConfig *c, ConfError 
         return copy(&c->region, region) < 0 ? conf_error_oom(error) : 0;
 }
 
+/* As for endpoint_url in the configuration: nothing else than FIPS in silence. */
+static int check_endpoint(const ConfAws *aws, const AwsSource *source, ConfError *error)
+{
+        if (!source->endpoint_url || !(aws->use_fips_endpoint || aws->use_dualstack_endpoint))
+                return 0;
+        return conf_error_set(error, -EINVAL, "has %s, but %s has endpoint_url: one excludes the other",
+                              aws->use_fips_endpoint ? "use_fips_endpoint" : "use_dualstack_endpoint",
+                              source->origin);
+}
+
 static int fill(const ConfRegistry *conf, const RegistryEnvironment *environment, RegistryConfig *c)
 {
         AwsService service = conf->public ? AWS_SERVICE_ECR_PUBLIC : AWS_SERVICE_ECR;
@@ -389,6 +399,8 @@ static int load(const ConfRegistry *conf, const RegistryEnvironment *environment
         r = make_source(conf, environment, &c->source, error);
         if (r >= 0)
                 r = choose_region(conf, c, error);
+        if (r >= 0)
+                r = check_endpoint(&conf->aws, c->source, error);
         if (r < 0) {
                 conf_error_prefix(error, streq(conf->name, "aws") ? "[%s] " : "[registry %s] ", conf->name);
                 return r;
