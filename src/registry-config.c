@@ -16,17 +16,12 @@
 
 /* --- the source of credentials --------------------------------------------------------------------- */
 
-static int give(char **field, const char *value)
-{
-        return str_replace(field, value);
-}
-
 static int from_keys(const ConfAws *aws, AwsSource *s)
 {
         s->kind = AWS_SOURCE_STATIC;
-        if (give(&s->keys.access_key_id, aws->access_key_id) < 0 ||
-            give(&s->keys.secret_access_key, aws->secret_access_key) < 0 ||
-            give(&s->keys.session_token, aws->session_token) < 0)
+        if (str_replace(&s->keys.access_key_id, aws->access_key_id) < 0 ||
+            str_replace(&s->keys.secret_access_key, aws->secret_access_key) < 0 ||
+            str_replace(&s->keys.session_token, aws->session_token) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -34,11 +29,11 @@ static int from_keys(const ConfAws *aws, AwsSource *s)
 static int from_certificate(const ConfAws *aws, AwsSource *s)
 {
         s->kind = AWS_SOURCE_ROLES_ANYWHERE;
-        if (give(&s->anywhere.certificate, aws->certificate) < 0 ||
-            give(&s->anywhere.private_key, aws->private_key) < 0 ||
-            give(&s->anywhere.chain, aws->certificate_chain) < 0 ||
-            give(&s->anywhere.trust_anchor_arn, aws->trust_anchor_arn) < 0 ||
-            give(&s->anywhere.profile_arn, aws->profile_arn) < 0)
+        if (str_replace(&s->anywhere.certificate, aws->certificate) < 0 ||
+            str_replace(&s->anywhere.private_key, aws->private_key) < 0 ||
+            str_replace(&s->anywhere.chain, aws->certificate_chain) < 0 ||
+            str_replace(&s->anywhere.trust_anchor_arn, aws->trust_anchor_arn) < 0 ||
+            str_replace(&s->anywhere.profile_arn, aws->profile_arn) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -46,7 +41,7 @@ static int from_certificate(const ConfAws *aws, AwsSource *s)
 static int from_value(AwsSource *s, AwsSourceKind kind, char **field, const char *value)
 {
         s->kind = kind;
-        return give(field, value);
+        return str_replace(field, value);
 }
 
 static int from_profile(const ConfAws *aws, const RegistryEnvironment *environment, AwsSource **ret,
@@ -276,42 +271,13 @@ static int make_origin(RegistryConfig *c)
 
 /* --- one ------------------------------------------------------------------------------------------- */
 
-static int note_files(const ConfAws *aws, const RegistryEnvironment *environment, RegistryConfig *c)
-{
-        const char *home = environment->home;
-
-        if (aws->certificate)
-                return copy(&c->files[0], aws->certificate) < 0 || copy(&c->files[1], aws->private_key) < 0 ||
-                                       copy(&c->files[2], aws->certificate_chain) < 0
-                               ? -ENOMEM
-                               : 0;
-        if (!aws->profile && !aws->source_profile)
-                return 0;
-        c->files[0] = aws->shared_credentials_file ? strdup(aws->shared_credentials_file)
-                      : home                       ? str_printf("%s/.aws/credentials", home)
-                                                   : NULL;
-        c->files[1] = aws->config_file ? strdup(aws->config_file)
-                      : home           ? str_printf("%s/.aws/config", home)
-                                       : NULL;
-        return home && (!c->files[0] || !c->files[1]) ? -ENOMEM : 0;
-}
-
-/* Not to know is no reason to stop: it is told when it is used. */
-static void note_expiry(RegistryConfig *c)
-{
-        char error[X509_ERROR_MAX];
-
-        if (c->source->kind == AWS_SOURCE_ROLES_ANYWHERE &&
-            x509_certificate_expiry(c->source->anywhere.certificate, &c->certificate_expires, error) < 0)
-                c->certificate_expires = 0;
-}
-
-static int copy_hosts(char *const *hosts, char ***ret)
+/* Puts copies behind what is in the list, which may be NULL. */
+static int add_strings(char *const *strings, char ***ret)
 {
         size_t n = 0, had = 0;
         char **list;
 
-        while (hosts && hosts[n])
+        while (strings && strings[n])
                 n++;
         while (*ret && (*ret)[had])
                 had++;
@@ -322,11 +288,46 @@ static int copy_hosts(char *const *hosts, char ***ret)
         for (size_t i = 0; i <= n; i++)
                 list[had + i] = NULL;
         for (size_t i = 0; i < n; i++) {
-                list[had + i] = strdup(hosts[i]);
+                list[had + i] = strdup(strings[i]);
                 if (!list[had + i])
                         return -ENOMEM;
         }
         return 0;
+}
+
+/* One of AWS's own: where the configuration says, or where it is by itself. */
+static int note_shared_file(const char *given, const char *home, const char *name, char ***files)
+{
+        _cleanup_free_ char *path = given  ? strdup(given)
+                                    : home ? str_printf("%s/.aws/%s", home, name)
+                                           : NULL;
+
+        if (!path)
+                return given || home ? -ENOMEM : 0;
+        return add_strings((char *const[]){ path, NULL }, files);
+}
+
+static int note_files(const ConfAws *aws, const RegistryEnvironment *environment, RegistryConfig *c)
+{
+        char *const certificate[] = { aws->certificate, aws->private_key, aws->certificate_chain, NULL };
+        int r;
+
+        if (aws->certificate)
+                return add_strings(certificate, &c->files);
+        if (!aws->profile && !aws->source_profile)
+                return 0;
+        r = note_shared_file(aws->shared_credentials_file, environment->home, "credentials", &c->files);
+        return r < 0 ? r : note_shared_file(aws->config_file, environment->home, "config", &c->files);
+}
+
+/* Not to know is no reason to stop: it is told when it is used. */
+static void note_expiry(RegistryConfig *c)
+{
+        char error[X509_ERROR_MAX];
+
+        if (c->source->kind == AWS_SOURCE_ROLES_ANYWHERE &&
+            x509_certificate_expiry(c->source->anywhere.certificate, &c->certificate_expires, error) < 0)
+                c->certificate_expires = 0;
 }
 
 static int choose_region(const ConfRegistry *conf, RegistryConfig *c, ConfError *error)
@@ -357,7 +358,7 @@ static int fill(const ConfRegistry *conf, const RegistryEnvironment *environment
         c->verify = conf->verify;
         note_expiry(c);
         if (copy(&c->name, conf->name) < 0 || copy(&c->ca_bundle, conf->aws.ca_bundle) < 0 ||
-            copy_hosts(conf->hosts, &c->hosts) < 0 || note_files(&conf->aws, environment, c) < 0 ||
+            add_strings(conf->hosts, &c->hosts) < 0 || note_files(&conf->aws, environment, c) < 0 ||
             choose_url(&conf->aws, c->source, conf->aws.endpoint_url, service, c->region, &c->url) < 0 ||
             make_places(&conf->aws, environment, c) < 0)
                 return -ENOMEM;
@@ -377,16 +378,12 @@ static void done(RegistryConfig *c)
                 c->places.anywhere_url,
                 c->places.imds_url,
                 c->places.ca_bundle,
-                c->files[0],
-                c->files[1],
-                c->files[2],
         };
 
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 free(strings[i]);
-        for (char **host = c->hosts; host && *host; host++)
-                free(*host);
-        free(c->hosts);
+        conf_keys_list_free(c->hosts);
+        conf_keys_list_free(c->files);
         (void) aws_source_free(c->source);
         *c = (RegistryConfig){ 0 };
 }
@@ -423,12 +420,14 @@ static RegistryConfig *find_same(RegistryConfigs *all, const RegistryConfig *c)
         return NULL;
 }
 
-/* Its token opens the same. */
+/* Its token opens the same, and comes from elsewhere as soon as one of the files of either says so. */
 static int join(RegistryConfig *same, const RegistryConfig *c)
 {
         if (same->verify == CONF_VERIFY_NO || c->verify == CONF_VERIFY_REQUIRED)
                 same->verify = c->verify;
-        return copy_hosts(c->hosts, &same->hosts);
+        if (add_strings(c->hosts, &same->hosts) < 0)
+                return -ENOMEM;
+        return add_strings(c->files, &same->files);
 }
 
 static int add(RegistryConfigs *all, const ConfRegistry *conf, const RegistryEnvironment *environment,
@@ -489,9 +488,8 @@ void registry_configs_each_file(const RegistryConfigs *c, void (*callback)(const
                                 void *userdata)
 {
         for (size_t i = 0; i < c->n; i++)
-                for (size_t k = 0; k < ELEMENTSOF(c->items[i].files); k++)
-                        if (c->items[i].files[k])
-                                callback(c->items[i].files[k], userdata);
+                for (char **file = c->items[i].files; file && *file; file++)
+                        callback(*file, userdata);
 }
 
 RegistryConfigs *registry_configs_free(RegistryConfigs *c)

@@ -21,7 +21,7 @@ typedef struct RegistryConfig {
         ConfVerify verify; /* whether the registry is asked if it takes the token */
         TokenOrigin origin; /* what a token is good for; its keys are the same for those that get their
                                credentials in the same way */
-        char *files[3]; /* AWS's own, or those of a certificate; NULL: none */
+        char **files; /* AWS's own, or those of a certificate; NULL-terminated, NULL: none */
         usec_t certificate_expires; /* CLOCK_REALTIME of Roles Anywhere's certificate; 0: none, or not known */
 } RegistryConfig;
 
