@@ -6,3 +6,5 @@
 #undef sd_event_source_set_time_relative
 #undef sd_event_source_disable_unref
 #undef log_full
+
+#pragma pop_macro("fail")

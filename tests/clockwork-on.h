@@ -8,3 +8,8 @@
 #define sd_event_source_set_time_relative clockwork_set_time_relative
 #define sd_event_source_disable_unref clockwork_disable_unref
 #define log_full said_log
+
+/* Is cmocka's, and a good name for a function, too. */
+#pragma push_macro("fail")
+#undef fail
+#define fail tested_fail

@@ -13,7 +13,6 @@
 #include <systemd/sd-event.h>
 /* cmocka.h comes after what it uses. */
 #include <cmocka.h>
-#undef fail /* is a function's name, too */
 
 #define CLOCKWORK_TIMERS_MAX 64U
 
