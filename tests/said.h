@@ -22,6 +22,8 @@ static inline void _printf_(5, 6)
 
         if (level > said_level)
                 return;
+        if (n > sizeof(said) / 2)
+                abort(); /* the test is to empty it */
         (void) snprintf(said_id, sizeof(said_id), "%s",
                         fields && streq(fields->name, "MESSAGE_ID") && fields->value ? fields->value : "");
         n += (size_t) snprintf(said + n, sizeof(said) - n, "%d ", level);
