@@ -12,6 +12,7 @@ typedef struct Entry {
         Keyring *keyring;
         const char *secret;
         KubeKeys *keys;
+        bool known; /* there were some */
 } Entry;
 
 struct Keyring {
@@ -28,8 +29,9 @@ static void on_changed(AwsCredentials *credentials, const char *problem, void *u
         if (credentials)
                 log_info("Using the AWS keys in Secret %s", e->secret);
         else
-                log_event(LOG_WARNING, MESSAGE_KEYS_LACKING, "%s; keys that were there before stay in use",
-                          problem);
+                log_event(LOG_WARNING, MESSAGE_KEYS_LACKING, "%s%s", problem,
+                          e->known ? "; keys that were there before stay in use" : "");
+        e->known |= credentials != NULL;
         registries_put_keys(e->keyring->registries, e->secret, credentials, problem);
 }
 
