@@ -368,6 +368,11 @@ static void test_sections_that_differ_do_not(void **state)
                 "role_arn = " ARN "b", "ca_bundle = /b.pem",
         };
 
+        WITH(one_url, AWS KEYS "endpoint_url = https://ecr.example\n[registry a]\n[registry b]\n"
+                               "region = eu-west-2\n");
+
+        assert_non_null(one_url);
+        assert_int_equal(one_url_all->n, 2); /* signatures are for one region */
         for (size_t i = 0; i < ELEMENTSOF(differences); i++) {
                 _cleanup_free_ char *text =
                         str_printf(AWS KEYS "[registry a]\n[registry b]\n%s\n", differences[i]);
