@@ -204,7 +204,12 @@ int registries_store(const Registries *r, TokenStore *store)
 
                 registry_past(r->items[i], &past);
                 if (past.token)
-                        items[n++] = (StoredToken){ past.token, past.origin };
+                        items[n++] = (StoredToken){
+                                .token = past.token,
+                                .origin = past.origin,
+                                .session_end = past.session_end,
+                                .bound = past.bound,
+                        };
         }
         return token_store_save(store, items, n);
 }
@@ -218,6 +223,8 @@ int registries_past_load(const TokenStore *store, RegistriesPast *ret)
                 ret->items[ret->n] = (RegistryPast){
                         .token = token_ref(store->items[ret->n].token),
                         .origin = store->items[ret->n].origin,
+                        .session_end = store->items[ret->n].session_end,
+                        .bound = store->items[ret->n].bound,
                 };
         return 0;
 }

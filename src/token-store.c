@@ -29,7 +29,9 @@ static cJSON *pack_token(const StoredToken *item)
             !cJSON_AddNumberToObject(j, "expires", (double) t->expires) ||
             !cJSON_AddNumberToObject(j, "received", (double) t->received_boottime) ||
             !cJSON_AddStringToObject(j, "endpoint", item->origin.endpoint) ||
-            !cJSON_AddStringToObject(j, "keys", item->origin.keys))
+            !cJSON_AddStringToObject(j, "keys", item->origin.keys) ||
+            !cJSON_AddNumberToObject(j, "session", (double) item->session_end) ||
+            !cJSON_AddNumberToObject(j, "bound", item->bound))
                 return NULL;
         return TAKE_PTR(j);
 }
@@ -51,7 +53,7 @@ static char *pack(const StoredToken *items, size_t n)
         return json_print(j);
 }
 
-static bool read_time(const cJSON *j, const char *name, usec_t *ret)
+static bool read_whole(const cJSON *j, const char *name, usec_t *ret)
 {
         double value;
 
@@ -71,12 +73,14 @@ static bool read_id(const cJSON *j, const char *name, char ret[static TOKEN_ID_M
 static int unpack_token(const cJSON *j, usec_t stored, StoredToken *ret)
 {
         const char *host = json_string(j, "host"), *value = json_string(j, "value");
-        usec_t issued, expires, received;
+        usec_t issued, expires, received, bound;
 
-        if (!host || !value || !read_time(j, "issued", &issued) || !read_time(j, "expires", &expires) ||
-            !read_time(j, "received", &received) || !read_id(j, "endpoint", ret->origin.endpoint) ||
-            !read_id(j, "keys", ret->origin.keys) || received > stored)
+        if (!host || !value || !read_whole(j, "issued", &issued) || !read_whole(j, "expires", &expires) ||
+            !read_whole(j, "received", &received) || !read_id(j, "endpoint", ret->origin.endpoint) ||
+            !read_id(j, "keys", ret->origin.keys) || !read_whole(j, "session", &ret->session_end) ||
+            !read_whole(j, "bound", &bound) || received > stored)
                 return -EBADMSG;
+        ret->bound = bound > 0;
         return token_new(host, value, issued, expires, received, &ret->token) < 0 ? -EBADMSG : 0;
 }
 
@@ -85,7 +89,7 @@ static int unpack(const Buf *b, TokenStore *s)
         _cleanup_json_ cJSON *j = NULL;
         int r = 0;
 
-        if (json_parse(buf_str(b), b->size, STORED_MAX, &j) < 0 || !read_time(j, "stored", &s->stored))
+        if (json_parse(buf_str(b), b->size, STORED_MAX, &j) < 0 || !read_whole(j, "stored", &s->stored))
                 return -EBADMSG;
         if (s->stored > clock_boottime())
                 return -ERANGE;

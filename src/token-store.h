@@ -18,6 +18,8 @@ typedef struct TokenOrigin {
 typedef struct StoredToken {
         Token *token;
         TokenOrigin origin;
+        usec_t session_end; /* CLOCK_BOOTTIME when the credentials that it was got with end; 0: not known */
+        bool bound;         /* it is known to end with them */
 } StoredToken;
 
 /* Zeroed in the beginning. */

@@ -123,14 +123,16 @@ static void assert_same(const StoredToken *a, const StoredToken *b)
         assert_int_equal(a->token->received_boottime, b->token->received_boottime);
         assert_string_equal(a->origin.endpoint, b->origin.endpoint);
         assert_string_equal(a->origin.keys, b->origin.keys);
+        assert_int_equal(a->session_end, b->session_end);
+        assert_int_equal(a->bound, b->bound);
 }
 
 static void test_tokens_come_back_as_they_were(void **state)
 {
         StoredToken items[] = {
-                { make_token(HOST, "QVdTOmh1c2g=", 17), origin },
+                { make_token(HOST, "QVdTOmh1c2g=", 17), origin, .session_end = USEC_PER_DAY + 1 },
                 { make_token("public.ecr.aws", "QVdTOm9uZQ==", 0), { "e", "" } }, /* whose keys failed */
-                { make_token("localhost:5000", "QVdTOnR3bw==", USEC_PER_HOUR), { "f", "k" } },
+                { make_token("localhost:5000", "QVdTOnR3bw==", USEC_PER_HOUR), { "f", "k" }, 3, true },
         };
         TokenStore s = { 0 };
 
@@ -161,7 +163,7 @@ static void test_as_many_as_there_may_be_come_back(void **state)
         memcpy(value, "QVdTOmh1", 8);
         value[sizeof(value) - 1] = '\0';
         for (size_t i = 0; i < ELEMENTSOF(items); i++)
-                items[i] = (StoredToken){ make_token(HOST, value, i), origin };
+                items[i] = (StoredToken){ .token = make_token(HOST, value, i), .origin = origin };
         assert_return_code(token_store_save(&s, items, TOKEN_STORE_TOKENS_MAX), 0);
         restart(&s);
         assert_int_equal(s.n, TOKEN_STORE_TOKENS_MAX);
@@ -235,7 +237,8 @@ static void test_a_save_that_fails_leaves_what_was_stored(void **state)
                 _cleanup_(token_unrefp) Token *t = make_token(HOST, "QVdTOnR3bw==", 1);
 
                 notify_result = -ENOBUFS;
-                assert_int_equal(token_store_save(&s, &(StoredToken){ t, origin }, 1), -ENOBUFS);
+                assert_int_equal(token_store_save(&s, &(StoredToken){ .token = t, .origin = origin }, 1),
+                                 -ENOBUFS);
                 notify_result = 1;
                 restart(&s);
                 assert_has(&s, "QVdTOm9uZQ==");
@@ -260,8 +263,8 @@ static void test_what_is_stored_can_no_longer_change(void **state)
 #define STORED(tokens) "{\"stored\":1,\"tokens\":[" tokens "]}"
 #define TOKEN(value, issued, expires, received, more)                                        \
         "{\"host\":\"h\",\"value\":\"" value "\",\"issued\":" issued ",\"expires\":" expires \
-        ",\"received\":" received ",\"endpoint\":\"e\"" more "}"
-#define GOOD TOKEN("QVdTOm9uZQ==", "1", "2", "1", ",\"keys\":\"k\"")
+        ",\"received\":" received ",\"endpoint\":\"e\",\"session\":0" more "}"
+#define GOOD TOKEN("QVdTOm9uZQ==", "1", "2", "1", ",\"keys\":\"k\",\"bound\":0")
 
 static int take(TokenStore *s, const char *text)
 {
@@ -284,13 +287,15 @@ static void test_what_does_not_fit_is_refused_and_nothing_lost(void **state)
                 STORED(""),
                 STORED("1"),
                 STORED(GOOD ",{}"),
-                STORED(GOOD "," TOKEN("QVdTOm9uZQ==", "1", "2", "1", "")),
-                STORED(TOKEN("QVdTOm9uZQ==", "1", "2", "1", ",\"keys\":\"01234567890123456\"")),
-                STORED(TOKEN("QVdTOm9uZQ==", "1", "2", "-1", ",\"keys\":\"k\"")),
-                STORED(TOKEN("QVdTOm9uZQ==", "1", "2", "2", ",\"keys\":\"k\"")), /* after it was stored */
-                STORED(TOKEN("QVdTOm9uZQ==", "1", "1e30", "1", ",\"keys\":\"k\"")),
-                STORED(TOKEN("*", "1", "2", "1", ",\"keys\":\"k\"")),
-                STORED(TOKEN("QVdTOm9uZQ==", "2", "2", "1", ",\"keys\":\"k\"")),
+                STORED(GOOD "," TOKEN("QVdTOm9uZQ==", "1", "2", "1", ",\"bound\":0")),
+                STORED(TOKEN("QVdTOm9uZQ==", "1", "2", "1", ",\"keys\":\"k\"")),
+                STORED(TOKEN("QVdTOm9uZQ==", "1", "2", "1", ",\"keys\":\"01234567890123456\",\"bound\":0")),
+                STORED(TOKEN("QVdTOm9uZQ==", "1", "2", "-1", ",\"keys\":\"k\",\"bound\":0")),
+                STORED(TOKEN("QVdTOm9uZQ==", "1", "2", "2",
+                             ",\"keys\":\"k\",\"bound\":0")), /* after it was stored */
+                STORED(TOKEN("QVdTOm9uZQ==", "1", "1e30", "1", ",\"keys\":\"k\",\"bound\":0")),
+                STORED(TOKEN("*", "1", "2", "1", ",\"keys\":\"k\",\"bound\":0")),
+                STORED(TOKEN("QVdTOm9uZQ==", "2", "2", "1", ",\"keys\":\"k\",\"bound\":0")),
         };
         TokenStore s = { 0 };
 
@@ -329,7 +334,7 @@ static void test_tokens_of_another_boot_are_refused(void **state)
 static void test_without_a_service_manager_nothing_is_stored(void **state)
 {
         _cleanup_(token_unrefp) Token *t = make_token(HOST, "QVdTOmh1c2g=", 1);
-        const StoredToken item = { t, origin };
+        const StoredToken item = { .token = t, .origin = origin };
         TokenStore s = { 0 };
 
         notify_result = 0;
