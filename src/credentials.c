@@ -263,7 +263,7 @@ usec_t credentials_expiry(const Credentials *c)
 
 usec_t credentials_fetch_max(const Credentials *c)
 {
-        return c->n_hops * 2 * AWS_FETCH_MAX;
+        return (c->n_hops - is_given(c, 0)) * 2 * AWS_FETCH_MAX;
 }
 
 /* A copy of what the configuration says. */

@@ -25,6 +25,9 @@ static const BackoffPolicy backoff_urgent = { .base = 30 * USEC_PER_SEC, .cap = 
 
 #define STALL_GRACE USEC_PER_MINUTE
 
+/* The longest that ECR takes: twice, if a signature is made anew. */
+#define CALL_MAX (40 * USEC_PER_SEC)
+
 /* Credentials have ended by then, by AWS's clock as well. */
 #define SESSION_GRACE USEC_PER_MINUTE
 
@@ -441,7 +444,8 @@ const Verify *registry_verify(const Registry *r)
         return r->verify;
 }
 
-/* What is under way has limits of its own, well within the grace; what waits for the cluster has none. */
+/* What is under way has limits of its own, for credentials and for others in their place; what waits for the
+ * cluster has none. */
 bool registry_stalled(const Registry *r, usec_t now)
 {
         usec_t due = r->next_call;
@@ -449,7 +453,7 @@ bool registry_stalled(const Registry *r, usec_t now)
         if (r->began > 0) {
                 if (credentials_waiting(r->credentials))
                         return false;
-                due = usec_add(r->began, credentials_fetch_max(r->credentials));
+                due = usec_add(r->began, 2 * (credentials_fetch_max(r->credentials) + CALL_MAX));
         }
         return now > usec_add(due, STALL_GRACE);
 }

@@ -559,7 +559,10 @@ static void test_it_says_how_long_it_may_take(void **state)
 {
         Fixture *f = *state;
 
-        begin(f, AWS_SOURCE_STATIC, 2);
+        begin(f, AWS_SOURCE_STATIC, 0);
+        assert_int_equal(credentials_fetch_max(f->credentials), 0);
+        f->credentials = credentials_free(f->credentials);
+        begin(f, AWS_SOURCE_PROCESS, 2); /* each hop once more */
         assert_int_equal(credentials_fetch_max(f->credentials), 6 * AWS_FETCH_MAX);
 }
 

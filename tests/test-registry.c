@@ -371,6 +371,22 @@ static void call(Fixture *f)
         assert_int_equal(n_calls(f), before + 1);
 }
 
+/* Lets the call begin, which fetches credentials. */
+static void begin_fetch(Fixture *f)
+{
+        let_begin(f);
+        until(f, fetches);
+}
+
+static void begin_fetched(Fixture *f)
+{
+        f->source->kind = AWS_SOURCE_PROCESS;
+        f->n_requests = 0;
+        begin(f, 0);
+        begin_fetch(f);
+        assert_int_equal(f->n_requests, 0);
+}
+
 /* As often as it takes to have the owner told. */
 static unsigned call_until_changed(Fixture *f)
 {
@@ -633,7 +649,7 @@ static void test_a_failure_takes_nothing_away(void **state)
 
 static void test_it_is_stalled_when_the_next_step_is_long_overdue(void **state)
 {
-        usec_t fetch_max = 2 * AWS_FETCH_MAX;
+        usec_t call_max = 80 * USEC_PER_SEC, fetch_max = 4 * AWS_FETCH_MAX;
         Fixture *f = *state;
 
         begin(f, 0);
@@ -645,8 +661,14 @@ static void test_it_is_stalled_when_the_next_step_is_long_overdue(void **state)
         /* A call that does not end. */
         let_begin(f);
         until(f, f->registry->call);
-        assert_false(registry_stalled(f->registry, boottime + fetch_max + USEC_PER_MINUTE));
-        assert_true(registry_stalled(f->registry, boottime + fetch_max + USEC_PER_MINUTE + 1));
+        assert_false(registry_stalled(f->registry, boottime + call_max + USEC_PER_MINUTE));
+        assert_true(registry_stalled(f->registry, boottime + call_max + USEC_PER_MINUTE + 1));
+        until(f, !f->registry->call);
+
+        /* Or a fetch. */
+        begin_fetched(f);
+        assert_false(registry_stalled(f->registry, boottime + fetch_max + call_max + USEC_PER_MINUTE));
+        assert_true(registry_stalled(f->registry, boottime + fetch_max + call_max + USEC_PER_MINUTE + 1));
 }
 
 /* The cluster may take its time: that is no stall, and what follows has all of its time yet. */
@@ -771,22 +793,6 @@ static void test_a_clock_that_jumps_is_no_reason_to_repeat_for_ever(void **state
 }
 
 /* --- credentials that are fetched --------------------------------------------------------------------- */
-
-/* Lets the call begin, which fetches credentials. */
-static void begin_fetch(Fixture *f)
-{
-        let_begin(f);
-        until(f, fetches);
-}
-
-static void begin_fetched(Fixture *f)
-{
-        f->source->kind = AWS_SOURCE_PROCESS;
-        f->n_requests = 0;
-        begin(f, 0);
-        begin_fetch(f);
-        assert_int_equal(f->n_requests, 0);
-}
 
 static void test_expired_credentials_are_fetched_anew_at_once(void **state)
 {
