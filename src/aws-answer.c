@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define MESSAGE_MAX 300U
+#define NO_MESSAGE "no message"
 
 const char *aws_outcome_to_string(AwsOutcome o)
 {
@@ -70,6 +71,13 @@ static AwsOutcome outcome_of(const AwsAnswer *a, const char *code)
         return a->http == HTTP_RETRY ? AWS_RETRY : AWS_REJECTED;
 }
 
+/* XML may have its text on a line of its own. */
+static void skip_blanks(const char **s, size_t *n)
+{
+        for (; *n > 0 && strchr(" \t\r\n", **s); (*s)++)
+                --*n;
+}
+
 /* How much of an answer's text is shown: the first line. When a signature is wrong, AWS quotes behind it
  * what it would have signed, session token and all. */
 static size_t first_line(const char *s, size_t max)
@@ -108,7 +116,7 @@ typedef struct ErrorText {
 
 static void take(const char *s, const char **ret, size_t *ret_size)
 {
-        if (!s || *ret)
+        if (!s || *ret_size > 0)
                 return;
         *ret = s;
         *ret_size = strlen(s);
@@ -140,6 +148,7 @@ AwsOutcome aws_answer_error(const AwsAnswer *a, char error[static AWS_ERROR_MAX]
         _cleanup_json_ cJSON *j = NULL;
         ErrorText text = { 0 };
         char code[128];
+        size_t shown;
 
         if (a->status == 0) {
                 (void) snprintf(error, AWS_ERROR_MAX, "%s", a->transport_error);
@@ -149,15 +158,17 @@ AwsOutcome aws_answer_error(const AwsAnswer *a, char error[static AWS_ERROR_MAX]
                 read_json(j, &text);
         else
                 read_xml(a, &text);
+        skip_blanks(&text.code, &text.code_size);
+        skip_blanks(&text.message, &text.message_size);
         bare_code(text.code ? text.code : "", text.code_size, code, sizeof(code));
-        if (!*code && text.message_size == 0) {
+        shown = first_line(text.message, MIN(text.message_size, MESSAGE_MAX));
+        if (!*code && shown == 0) {
                 (void) snprintf(error, AWS_ERROR_MAX, "HTTP status %ld without an AWS error code",
                                 a->status);
                 return outcome_of(a, NULL);
         }
-        if (text.message_size == 0)
-                take("no message", &text.message, &text.message_size);
         (void) snprintf(error, AWS_ERROR_MAX, "%s%s(HTTP %ld): %.*s", code, *code ? " " : "", a->status,
-                        (int) first_line(text.message, MIN(text.message_size, MESSAGE_MAX)), text.message);
+                        (int) (shown > 0 ? shown : strlen(NO_MESSAGE)),
+                        shown > 0 ? text.message : NO_MESSAGE);
         return outcome_of(a, code);
 }
