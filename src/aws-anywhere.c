@@ -17,7 +17,7 @@ char *aws_anywhere_region(const char *arn)
                 arn = strchr(arn, ':');
                 arn = arn ? arn + 1 : NULL;
         }
-        return arn && *arn != ':' ? strndup(arn, strcspn(arn, ":")) : NULL;
+        return arn && *arn && *arn != ':' ? strndup(arn, strcspn(arn, ":")) : NULL;
 }
 
 static char *make_url(const AwsAnywhereSpec *spec)
