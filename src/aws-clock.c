@@ -45,5 +45,5 @@ bool aws_clock_learn(AwsClock *c, usec_t date)
 
 bool aws_clock_is_off(const AwsClock *c)
 {
-        return c->skew == 0 && fabs(c->measured) * (double) USEC_PER_SEC > (double) SKEW_MIN;
+        return fabs(c->measured * (double) USEC_PER_SEC - (double) c->skew) >= (double) SKEW_MIN;
 }
