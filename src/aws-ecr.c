@@ -75,7 +75,8 @@ static const char *read_token(bool public, const cJSON *j, const AwsAnswer *a, T
         if (!data)
                 return "it has no authorizationData";
         if (!value || !endpoint)
-                return "it has no authorizationToken or no proxyEndpoint";
+                return public ? "it has no authorizationToken"
+                              : "it has no authorizationToken or no proxyEndpoint";
         host = startswith(endpoint, "https://");
         problem = read_expiry(data, a, &expires);
         if (problem)
