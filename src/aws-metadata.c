@@ -65,8 +65,10 @@ int aws_metadata_start(sd_event *event, AwsState *state, const AwsMetadataSpec *
 /* Both texts become part of the next request; the second could be a list, of which the first line counts. */
 const char *aws_metadata_read_text(const AwsAnswer *a, char **ret)
 {
-        size_t n = strcspn(a->body, "\r\n");
+        size_t n = 0;
 
+        while (n < a->body_size && a->body[n] != '\r' && a->body[n] != '\n')
+                n++;
         if (n == 0)
                 return "it is empty";
         if (n > TEXT_MAX)
