@@ -99,7 +99,7 @@ static const cJSON *find_credentials(const cJSON *j)
         return NULL;
 }
 
-/* Makes the same object of XML. */
+/* Makes the same object of XML. A character reference is in none of AWS's keys. */
 static cJSON *read_xml(const AwsAnswer *a)
 {
         const char *const elements[] = { names.access_key_id, names.secret_access_key, names.session_token,
@@ -114,7 +114,8 @@ static cJSON *read_xml(const AwsAnswer *a)
                 if (!aws_xml_get(a->body, a->body_size, elements[i], &p, &n))
                         continue;
                 value = strndup(p, n);
-                if (!value || strchr(value, '&') || !cJSON_AddStringToObject(j, elements[i], value))
+                if (!value || strlen(value) != n || strchr(value, '&') ||
+                    !cJSON_AddStringToObject(j, elements[i], value))
                         return NULL;
         }
         return TAKE_PTR(j);
