@@ -13,14 +13,6 @@ static void require(bool condition)
                 abort();
 }
 
-static bool is_line(const char *text)
-{
-        for (const char *p = text; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        return false;
-        return *text;
-}
-
 static void check_token(const Token *t)
 {
         require(t && !str_empty(t->host) && !str_empty(t->value));
@@ -28,45 +20,48 @@ static void check_token(const Token *t)
         require(!strpbrk(t->host, "\r\n\" ") && !strpbrk(t->value, "\r\n\" "));
 }
 
-static AwsAnswer answer_of(HttpOutcome http, long status, const uint8_t *data, size_t size)
+/* A token that can be used, or a sentence that says why there is none. */
+static void read_token_of(bool public, const AwsAnswer *answer)
 {
-        return (AwsAnswer){
-                .http = http,
-                .status = status,
+        _cleanup_(token_unrefp) Token *t = NULL;
+        const char *problem = aws_ecr_read(public, answer, &t);
+
+        if (problem)
+                require(!t && *problem);
+        else
+                check_token(t);
+        require(problem || !public || streq(t->host, AWS_ECR_PUBLIC_HOST));
+}
+
+/* One line. */
+static void read_error(const AwsAnswer *answer)
+{
+        char error[AWS_ERROR_MAX];
+        AwsOutcome outcome;
+
+        memset(error, '#', sizeof(error));
+        outcome = aws_answer_error(answer, error);
+        require(outcome > AWS_OK && outcome < _AWS_OUTCOME_MAX);
+        require(*error && memchr(error, '\0', sizeof(error)));
+        for (const char *p = error; *p; p++)
+                require((unsigned char) *p >= ' ' && *p != 0x7f);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        AwsAnswer answer = {
+                .http = HTTP_OK,
+                .status = 200,
                 .body = (const char *) data,
                 .body_size = size,
                 .transport_error = "",
                 .date = NOW,
         };
-}
 
-/* Whatever comes: a token that can be used, or one line that says why there is none. */
-static void read_success(bool public, const uint8_t *data, size_t size)
-{
-        _cleanup_(token_unrefp) Token *t = NULL;
-        const AwsAnswer answer = answer_of(HTTP_OK, 200, data, size);
-        const char *problem = aws_ecr_read(public, &answer, &t);
-
-        if (problem)
-                require(!t && is_line(problem));
-        else
-                check_token(t);
-}
-
-static void read_failure(const uint8_t *data, size_t size)
-{
-        char error[AWS_ERROR_MAX] = "";
-        const AwsAnswer answer = answer_of(HTTP_REJECTED, 400, data, size);
-        AwsOutcome outcome = aws_answer_error(&answer, error);
-
-        require(outcome != AWS_OK && outcome < _AWS_OUTCOME_MAX);
-        require(memchr(error, '\0', sizeof(error)) && is_line(error));
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-        read_success(false, data, size);
-        read_success(true, data, size);
-        read_failure(data, size);
+        read_token_of(false, &answer);
+        read_token_of(true, &answer);
+        answer.http = HTTP_REJECTED;
+        answer.status = 400;
+        read_error(&answer);
         return 0;
 }

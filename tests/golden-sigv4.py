@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Prints the golden values of test-aws-sigv4.c (argument: sigv4) and test-aws-ecr.c (ecr), made with
-botocore: what stands between the "golden" marks there; and x509-fixtures.h (x509), whose certificates and keys
-it keeps if that file is there. Debian: python3-botocore, python3-cryptography."""
+"""Prints the golden values of test-aws-sigv4.c (argument: sigv4), test-aws-ecr.c (ecr), test-aws-sts.c (sts) and
+test-aws-call.c (call), made with botocore: what stands between the "golden" marks there; and x509-fixtures.h
+(x509), whose certificates and keys it keeps if that file is there. Debian: python3-botocore,
+python3-cryptography."""
 
 import base64
 import calendar
@@ -76,7 +77,7 @@ SIGV4 = [
     case("path-and-query", path="/p/a%20b/?B=2&A=%20x&A=1"),
 ]
 
-# What aws_ecr_request() is given: a URL, a region, and a session token or none.
+# What aws_ecr_start() is given: a URL, a region, and a session token or none.
 ECR = [
     ("https://api.ecr.eu-west-1.amazonaws.com", "eu-west-1", None),
     ("https://api.ecr.eu-west-1.amazonaws.com", "eu-west-1", SESSION),
@@ -91,7 +92,30 @@ ECR = [
     ("https://proxy.example:8443/p", "eu-west-1", None),
     ("https://proxy.example/a/b%20c/!d", "eu-west-1", None),
 ]
-ECR_DATE = "20261123T191927Z"
+ECR_PUBLIC = [
+    ("https://api.ecr-public.us-east-1.amazonaws.com", "us-east-1", None),
+    ("http://127.0.0.1:5556/public", "us-east-1", SESSION),
+]
+TARGET_PUBLIC = ("X-Amz-Target", "SpencerFrontendService.GetAuthorizationToken")
+CALL_DATE = "20261123T191927Z"
+ACTION = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fpull"
+
+# What aws_sts_start() is given: a URL, a region, a session token or none; and the body that it makes.
+STS = [
+    ("https://sts.eu-west-1.amazonaws.com", "eu-west-1", None, ACTION + "&RoleSessionName=eatr"),
+    ("https://sts.eu-west-1.amazonaws.com", "eu-west-1", SESSION,
+     ACTION + "&RoleSessionName=eatr%40ops%2Cx%3D1&ExternalId=a%2Fb%3Dc%2B%3A%40&DurationSeconds=900"),
+    ("http://127.0.0.1:5556/sts", "us-gov-west-1", None, ACTION + "&RoleSessionName=ci&DurationSeconds=43200"),
+]
+
+# What aws_call_start() is given: a method, a path, its query as it is sent, headers, a body, a session token.
+CALLS = [
+    ("GET", "/", "", (), "", None),
+    ("GET", "/a/b%20c/!d", "A=1&B=%20x", (("X-Other", "  a   b "),), "", SESSION),
+    ("POST", "", "A=1", (("Content-Type", "text/plain"), ("x-amz-a", "1")), "body", None),
+    ("PUT", "/p", "", (), "\u00e4", None),
+]
+CALL_HOST = "aws.example:5556"
 
 FIXTURES = pathlib.Path(__file__).with_name("x509-fixtures.h")
 ARN = "arn:aws:rolesanywhere:eu-west-1:123456789012:"
@@ -111,6 +135,18 @@ def sign(c):
     string = auth.string_to_sign(request, canonical)
     auth._inject_signature_to_request(request, auth.signature(string, request))
     return date, canonical, string, request.headers["Authorization"]
+
+
+def sign_call(method, url, region, service, headers, body, token):
+    """The Authorization header."""
+    scheme, rest = url.split("://")
+    host, slash, path = rest.partition("/")
+    host, question, query = host.partition("?")
+    host = host.removesuffix({"https": ":443", "http": ":80"}[scheme])  # as libcurl, and botocore's _host_from_url()
+    return sign(case("", method, (slash or "/") + path + question + query,
+                     (*headers, ("Host", host), ("X-Amz-Date", CALL_DATE),
+                      *([("X-Amz-Security-Token", token)] if token else [])),
+                     body, region, service, OTHER_KEY))[3]
 
 
 def c_string(text, indent):
@@ -144,16 +180,36 @@ def print_sigv4():
 
 
 def print_ecr():
-    for url, region, token in ECR:
-        scheme, rest = url.split("://")
-        host, slash, path = rest.partition("/")
-        default = {"https": ":443", "http": ":80"}[scheme]
-        host = host.removesuffix(default)  # as libcurl, and botocore's own _host_from_url()
-        c = ecr("", host, ECR_DATE, region, *([("X-Amz-Security-Token", token)] if token else []))
-        c["path"] = slash + path + "/"
+    for public, rows in ((False, ECR), (True, ECR_PUBLIC)):
+        for url, region, token in rows:
+            print("        {")
+            print('                "%s", "%s", %s, %s,' % (url, region, "SENT_SESSION" if token else "NULL",
+                                                           "true" if public else "false"))
+            authorization = sign_call("POST", url + "/", region, "ecr-public" if public else "ecr",
+                                      (JSON, TARGET_PUBLIC if public else TARGET), "{}", token)
+            print("                %s," % c_string(authorization, 16))
+            print("        },")
+
+
+def print_sts():
+    for url, region, token, body in STS:
         print("        {")
-        print('                "%s", "%s", %s,' % (url, region, "SESSION" if token else "NULL"))
-        print("                %s," % c_string(sign(c)[3], 16))
+        print('                "%s", "%s", %s,' % (url, region, "SENT_SESSION" if token else "NULL"))
+        print("                %s," % c_string(body, 16))
+        print("                %s," % c_string(sign_call("POST", url + "/", region, "sts", (FORM,), body, token), 16))
+        print("        },")
+
+
+def print_calls():
+    for method, path, query, headers, body, token in CALLS:
+        target = path + ("?" + query if query else "")
+        print("        {")
+        print('                "%s", "%s", %s, %s,' % (method, target, c_string(body, 16) if body else "NULL",
+                                                       "SESSION" if token else "NULL"))
+        print("                { %s }, %d," % (", ".join("{ %s, %s }" % (c_string(k, 0), c_string(v, 0))
+                                                         for k, v in headers or [("", "")]), len(headers)))
+        print("                %s," % c_string(sign_call(method, "http://" + CALL_HOST + target, "eu-west-1", "sts",
+                                                         headers, body, token), 16))
         print("        },")
 
 
@@ -230,4 +286,4 @@ def print_x509():
 
 
 if __name__ == "__main__":
-    {"sigv4": print_sigv4, "ecr": print_ecr, "x509": print_x509}[sys.argv[1]]()
+    {"sigv4": print_sigv4, "ecr": print_ecr, "sts": print_sts, "call": print_calls, "x509": print_x509}[sys.argv[1]]()
