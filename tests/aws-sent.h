@@ -87,8 +87,8 @@ static inline bool sent_header(const char *line)
         return found && (found == sent.headers || found[-1] == '\n') && found[strlen(line)] == '\n';
 }
 
-#define assert_sent_header(line)                                         \
-        do {                                                             \
-                if (!sent_header(line))                                  \
+#define assert_sent_header(line)                                          \
+        do {                                                              \
+                if (!sent_header(line))                                   \
                         fail_msg("no \"%s\" in\n%s", line, sent.headers); \
         } while (0)

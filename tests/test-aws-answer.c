@@ -151,7 +151,7 @@ static void test_error_codes_weigh_more_than_the_status(void **state)
 
         for (size_t i = 0; i < ELEMENTSOF(classes); i++)
                 for (const char *const *code = classes[i].codes; *code; code++) {
-                                (void) snprintf(body, sizeof(body), "{\"__type\":\"com.amazonaws.ecr#%s\"}", *code);
+                        (void) snprintf(body, sizeof(body), "{\"__type\":\"com.amazonaws.ecr#%s\"}", *code);
                         if (read_error(HTTP_REJECTED, 400, body, error) != classes[i].expected)
                                 fail_msg("%s", *code);
                         if (classes[i].expected != AWS_REJECTED)
@@ -166,13 +166,14 @@ static void test_session_token_that_aws_quotes_is_not_shown(void **state)
         char error[AWS_ERROR_MAX];
 
         assert_int_equal(
-                read_error(HTTP_REJECTED, 400,
-                          "{\"__type\":\"InvalidSignatureException\",\"message\":\"The request signature we "
-                          "calculated does not match the signature you provided.\\n\\nThe Canonical String "
-                          "for "
-                          "this request should have "
-                          "been\\n'POST\\n/\\n\\nhost:h\\nx-amz-security-token:" SESSION "\\n'\"}",
-                          error),
+                read_error(
+                        HTTP_REJECTED, 400,
+                        "{\"__type\":\"InvalidSignatureException\",\"message\":\"The request signature we "
+                        "calculated does not match the signature you provided.\\n\\nThe Canonical String "
+                        "for "
+                        "this request should have "
+                        "been\\n'POST\\n/\\n\\nhost:h\\nx-amz-security-token:" SESSION "\\n'\"}",
+                        error),
                 AWS_SKEWED);
         assert_string_equal(
                 error, "InvalidSignatureException (HTTP 400): The request signature we calculated does not "

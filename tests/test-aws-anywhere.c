@@ -72,8 +72,7 @@ static int request(const X509Identity *identity)
 /* Beside the certificate's signature everything is botocore's. */
 static void test_a_request_with_rsa_and_a_chain(void **state)
 {
-        _cleanup_x509_identity_ X509Identity *i =
-                load(FIXTURE_RSA, FIXTURE_RSA_KEY, FIXTURE_INTERMEDIATE);
+        _cleanup_x509_identity_ X509Identity *i = load(FIXTURE_RSA, FIXTURE_RSA_KEY, FIXTURE_INTERMEDIATE);
 
         assert_int_equal(request(i), 0);
         assert_string_equal(sent.method, "POST");
@@ -97,9 +96,10 @@ static void test_a_request_with_ec_and_no_chain(void **state)
         assert_int_equal(request(i), 0);
         assert_sent_header("X-Amz-X509: " FIXTURE_EC_BASE64);
         assert_null(strstr(sent.headers, "X-Amz-X509-Chain"));
-        assert_non_null(strstr(sent.headers, "Authorization: AWS4-X509-ECDSA-SHA256 Credential=4711/20261123/"
-                                             "eu-west-1/rolesanywhere/aws4_request, SignedHeaders="
-                                             "content-type;host;x-amz-date;x-amz-x509, Signature=30"));
+        assert_non_null(strstr(sent.headers,
+                               "Authorization: AWS4-X509-ECDSA-SHA256 Credential=4711/20261123/"
+                               "eu-west-1/rolesanywhere/aws4_request, SignedHeaders="
+                               "content-type;host;x-amz-date;x-amz-x509, Signature=30"));
 }
 
 static void test_the_session_s_name_and_duration(void **state)
@@ -156,7 +156,7 @@ static void test_regions_of_arns(void **state)
 
 /* --- the answer ------------------------------------------------------------------------------------ */
 
-#define SET(credentials)                                                                             \
+#define SET(credentials)                                                                              \
         "{\"credentialSet\":[{\"assumedRoleUser\":{\"arn\":\"a\"},\"credentials\":{" credentials "}," \
         "\"packedPolicySize\":1,\"roleArn\":\"r\",\"sourceIdentity\":\"s\"}],\"subjectArn\":\"x\"}"
 #define KEYS "\"accessKeyId\":\"ASIA1\",\"secretAccessKey\":\"sec/ret+\",\"sessionToken\":\"tok//en==\""

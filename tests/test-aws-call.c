@@ -436,10 +436,10 @@ static void test_not_signed_again_without_reason(void **state)
                 bool unknown; /* it is no service of AWS that speaks */
                 AwsOutcome expected;
         } cases[] = {
-                { 0, DATE, SKEWED, false, AWS_SKEWED },                     /* the key is wrong */
-                { 10 * USEC_PER_MINUTE, "", SKEWED, false, AWS_SKEWED },    /* nobody says the time */
-                { 2 * USEC_PER_DAY, DATE, SKEWED, false, AWS_SKEWED },      /* or nobody believes it */
-                { 10 * USEC_PER_MINUTE, DATE, "{}", false, AWS_REJECTED },  /* it is not the time */
+                { 0, DATE, SKEWED, false, AWS_SKEWED },                    /* the key is wrong */
+                { 10 * USEC_PER_MINUTE, "", SKEWED, false, AWS_SKEWED },   /* nobody says the time */
+                { 2 * USEC_PER_DAY, DATE, SKEWED, false, AWS_SKEWED },     /* or nobody believes it */
+                { 10 * USEC_PER_MINUTE, DATE, "{}", false, AWS_REJECTED }, /* it is not the time */
                 { 10 * USEC_PER_MINUTE, DATE, SKEWED, true, AWS_SKEWED },
         };
         Fixture *f = *state;
@@ -643,8 +643,8 @@ static void test_a_call_that_is_freed_says_nothing(void **state)
 
 static void test_calls_that_cannot_be_made(void **state)
 {
-        static const AwsHeader headers[AWS_CALL_HEADERS_MAX + 1] = { [0 ... AWS_CALL_HEADERS_MAX] = { "X-A",
-                                                                                                      "1" } };
+        static const AwsHeader headers[AWS_CALL_HEADERS_MAX + 1] = { [0 ... AWS_CALL_HEADERS_MAX] = {
+                                                                             "X-A", "1" } };
         Fixture *f = *state;
 
         f->spec.headers = headers;

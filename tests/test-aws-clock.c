@@ -50,8 +50,9 @@ static void test_in_the_beginning_ours_is_aws_s(void **state)
 
 static void test_the_network_s_delay_is_no_news(void **state)
 {
-        static const int64_t delays[] = { 0, 1, -1, 2000000, -2000000, USEC_PER_MINUTE - 1,
-                                          -(int64_t) USEC_PER_MINUTE + 1 };
+        static const int64_t delays[] = {
+                0, 1, -1, 2000000, -2000000, USEC_PER_MINUTE - 1, -(int64_t) USEC_PER_MINUTE + 1
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(delays); i++) {
                 assert_false(hear(delays[i]));

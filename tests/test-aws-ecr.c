@@ -140,14 +140,14 @@ static void test_requests_are_signed_as_botocore_does(void **state)
         for (size_t i = 0; i < ELEMENTSOF(requests); i++) {
                 _cleanup_free_ char *url = str_printf("%s/", requests[i].url);
                 const char *token = requests[i].session_token;
-                _cleanup_free_ char *headers = str_printf(
-                        "Content-Type: application/x-amz-json-1.1\n"
-                        "X-Amz-Target: %s.GetAuthorizationToken\n"
-                        "X-Amz-Date: 20261123T191927Z\n%s%s%sAuthorization: %s\n",
-                        requests[i].public ? "SpencerFrontendService"
-                                           : "AmazonEC2ContainerRegistry_V20150921",
-                        token ? "X-Amz-Security-Token: " : "", token ? token : "", token ? "\n" : "",
-                        requests[i].authorization);
+                _cleanup_free_ char *headers =
+                        str_printf("Content-Type: application/x-amz-json-1.1\n"
+                                   "X-Amz-Target: %s.GetAuthorizationToken\n"
+                                   "X-Amz-Date: 20261123T191927Z\n%s%s%sAuthorization: %s\n",
+                                   requests[i].public ? "SpencerFrontendService"
+                                                      : "AmazonEC2ContainerRegistry_V20150921",
+                                   token ? "X-Amz-Security-Token: " : "", token ? token : "",
+                                   token ? "\n" : "", requests[i].authorization);
 
                 assert_int_equal(request(requests[i].url, requests[i].region, token, requests[i].public), 0);
                 assert_string_equal(sent.method, "POST");
@@ -187,7 +187,7 @@ static void test_requests_that_cannot_be_made(void **state)
 #define HOST "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 
 /* One entry of authorizationData; ENTRY() is a good one but for what is given. */
-#define MEMBERS(value, expires, endpoint)                                                                   \
+#define MEMBERS(value, expires, endpoint) \
         "{\"authorizationToken\":" value ",\"expiresAt\":" expires ",\"proxyEndpoint\":" endpoint "}"
 #define DATA(entries) "{\"authorizationData\":[" entries "]}"
 #define WITH_VALUE(value) DATA(MEMBERS(value, "1795504783.416", "\"https://" HOST "\""))
@@ -251,7 +251,7 @@ static void test_expiries_that_are_times_to_come(void **state)
                 { "1.795504783416e+09", 1795504783416000 }, { "17955047834160e-4", 1795504783416000 },
                 { "1795504783", 1795504783000000 },         { "1795504783.000001", 1795504783000001 },
                 { "1795504783.999999", 1795504783999999 },  { "1795461567.5", BODY_NOW + USEC_PER_SEC / 2 },
-                { "1795461568", BODY_NOW + USEC_PER_SEC },       { "1796066367", BODY_NOW + 7 * USEC_PER_DAY },
+                { "1795461568", BODY_NOW + USEC_PER_SEC },  { "1796066367", BODY_NOW + 7 * USEC_PER_DAY },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {

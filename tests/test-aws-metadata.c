@@ -146,8 +146,8 @@ static void test_credentials(void **state)
                 { "{\"Code\":\"Success\",\"LastUpdated\":\"x\",\"Type\":\"AWS-HMAC\"," KEYS TOKEN
                   ",\"Expiration\":\"2026-11-23T20:06:22Z\"}",
                   "tok//en==", NULL },
-                { "{\"RoleArn\":\"a\"," KEYS TOKEN ",\"Expiration\":\"2026-11-23T20:06:22Z\"}", "tok//en==",
-                  NULL },
+                { "{\"RoleArn\":\"a\"," KEYS TOKEN ",\"Expiration\":\"2026-11-23T20:06:22Z\"}",
+                  "tok//en==", NULL },
                 { "{" KEYS ",\"SessionToken\":\"t\",\"Expiration\":\"2026-11-23T20:06:22Z\"}", NULL, NULL },
                 { "", NULL, "it is empty" },
                 { "<html>", NULL, "it is not JSON" },
@@ -182,12 +182,9 @@ static void test_credentials(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_requests),
-                cmocka_unit_test(test_a_request_that_cannot_be_made),
-                cmocka_unit_test(test_texts),
-                cmocka_unit_test(test_a_nul_ends_no_text),
-                cmocka_unit_test(test_long_texts),
-                cmocka_unit_test(test_credentials),
+                cmocka_unit_test(test_requests),   cmocka_unit_test(test_a_request_that_cannot_be_made),
+                cmocka_unit_test(test_texts),      cmocka_unit_test(test_a_nul_ends_no_text),
+                cmocka_unit_test(test_long_texts), cmocka_unit_test(test_credentials),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

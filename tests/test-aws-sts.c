@@ -124,10 +124,9 @@ static void test_a_web_identity_speaks_for_itself(void **state)
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                assert_int_equal(
-                        request("https://sts.eu-west-1.amazonaws.com", "eu-west-1", &cases[i].role, NULL,
-                                cases[i].token),
-                        0);
+                assert_int_equal(request("https://sts.eu-west-1.amazonaws.com", "eu-west-1", &cases[i].role,
+                                         NULL, cases[i].token),
+                                 0);
                 assert_string_equal(sent.body, cases[i].body);
                 assert_string_equal(sent.url, "https://sts.eu-west-1.amazonaws.com/");
                 assert_string_equal(sent.headers,
@@ -166,16 +165,17 @@ static void test_requests_that_cannot_be_made(void **state)
 /* --- the answer ------------------------------------------------------------------------------------ */
 
 #define EXPIRES (1795464382 * USEC_PER_SEC) /* 2026-11-23T20:06:22Z */
-#define ANSWER(action, credentials)                                                                       \
-        "{\"" action "Response\":{\"ResponseMetadata\":{\"RequestId\":\"r\"},\"" action "Result\":{"      \
-        "\"AssumedRoleUser\":{\"Arn\":\"a\"},\"Credentials\":{" credentials "},\"PackedPolicySize\":null}}}"
+#define ANSWER(action, credentials)                                                                  \
+        "{\"" action "Response\":{\"ResponseMetadata\":{\"RequestId\":\"r\"},\"" action "Result\":{" \
+        "\"AssumedRoleUser\":{\"Arn\":\"a\"},\"Credentials\":{" credentials                          \
+        "},\"PackedPolicySize\":null}}}"
 #define KEYS "\"AccessKeyId\":\"ASIA1\",\"SecretAccessKey\":\"sec/ret+\",\"SessionToken\":\"tok//en==\""
 
-#define XML_HEAD                                                                                           \
-        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n<AssumeRoleResult>\n"   \
+#define XML_HEAD                                                                                         \
+        "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n<AssumeRoleResult>\n" \
         "<AssumedRoleUser><Arn>a</Arn><AssumedRoleId>i</AssumedRoleId></AssumedRoleUser>\n<Credentials>\n"
-#define XML_TAIL                                                                                           \
-        "</Credentials>\n</AssumeRoleResult>\n<ResponseMetadata><RequestId>r</RequestId>"                  \
+#define XML_TAIL                                                                          \
+        "</Credentials>\n</AssumeRoleResult>\n<ResponseMetadata><RequestId>r</RequestId>" \
         "</ResponseMetadata>\n</AssumeRoleResponse>\n"
 #define XML_ID "<AccessKeyId>ASIA1</AccessKeyId>\n"
 #define XML_SECRET "<SecretAccessKey>sec/ret+</SecretAccessKey>\n"
@@ -212,8 +212,8 @@ static void test_good_answers(void **state)
                 { XML_HEAD XML_ID XML_SECRET XML_TOKEN
                   "<Expiration>2026-11-23T20:06:22.000Z</Expiration>" XML_TAIL,
                   EXPIRES },
-                { XML_HEAD XML_ID "<SecretAccessKey><![CDATA[sec/ret+]]></SecretAccessKey>" XML_TOKEN
-                          XML_EXPIRES XML_TAIL,
+                { XML_HEAD XML_ID
+                  "<SecretAccessKey><![CDATA[sec/ret+]]></SecretAccessKey>" XML_TOKEN XML_EXPIRES XML_TAIL,
                   EXPIRES },
                 { XML_HEAD XML_ID XML_SECRET XML_TOKEN XML_TAIL, 0 },
         };
@@ -294,7 +294,8 @@ static void test_answers_without_good_credentials(void **state)
 
 static void test_a_nul_ends_no_key(void **state)
 {
-        static const char body[] = XML_HEAD XML_ID XML_SECRET "<SessionToken>tok\0en</SessionToken>" XML_TAIL;
+        static const char body[] =
+                XML_HEAD XML_ID XML_SECRET "<SessionToken>tok\0en</SessionToken>" XML_TAIL;
         AwsCredentials *c = NULL;
 
         assert_string_equal(read_sized(body, sizeof(body) - 1, &c), NO_CREDENTIALS);
