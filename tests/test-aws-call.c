@@ -357,9 +357,12 @@ static void test_a_signature_of_a_certificate(void **state)
         f->spec.credentials = NULL;
         f->spec.service = AWS_SERVICE_ROLES_ANYWHERE;
         f->spec.signer = &signer;
+        wall = NOW + 10 * USEC_PER_MINUTE;
         start(f);
         signer.sign = NULL; /* it is copied */
+        script_answer(await(f), "403 No", DATE, "{\"message\":\"m\",\"code\":\"RequestExpired\"}");
         p = await(f);
+        assert_request(p, "X-Amz-Date: 20261123T191927Z");
         assert_request(p, "\r\nAuthorization: AWS4-X509-TEST "
                           "Credential=4711/20261123/eu-west-1/rolesanywhere/aws4_request, "
                           "SignedHeaders=host;x-amz-date, Signature=c0ffee\r\n");
