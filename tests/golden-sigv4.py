@@ -195,7 +195,8 @@ def print_sts():
     for url, region, token, body in STS:
         print("        {")
         print('                "%s", "%s", %s,' % (url, region, "SENT_SESSION" if token else "NULL"))
-        print("                %s," % c_string(body, 16))
+        pieces = [c_string(piece, 16) for piece in re.findall(".{1,85}", body)]
+        print("                %s," % ("\n" + " " * 16).join(pieces))
         print("                %s," % c_string(sign_call("POST", url + "/", region, "sts", (FORM,), body, token), 16))
         print("        },")
 

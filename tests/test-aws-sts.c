@@ -62,21 +62,25 @@ static const struct {
         /* golden: tests/golden-sigv4.py sts */
         {
                 "https://sts.eu-west-1.amazonaws.com", "eu-west-1", NULL,
-                "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fpull&RoleSessionName=eatr",
+                "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole"
+                "%2Fpull&RoleSessionName=eatr",
                 "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20261123/eu-west-1/sts/aws4_request, "
                 "SignedHeaders=content-type;host;x-amz-date, "
                 "Signature=9835e739bd7943d54cbc0167926b5b4fb3e9a0c8e6cee9559a985d1e8eab5b3e",
         },
         {
                 "https://sts.eu-west-1.amazonaws.com", "eu-west-1", SENT_SESSION,
-                "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fpull&RoleSessionName=eatr%40ops%2Cx%3D1&ExternalId=a%2Fb%3Dc%2B%3A%40&DurationSeconds=900",
+                "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole"
+                "%2Fpull&RoleSessionName=eatr%40ops%2Cx%3D1&ExternalId=a%2Fb%3Dc%2B%3A%40&DurationSeco"
+                "nds=900",
                 "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20261123/eu-west-1/sts/aws4_request, "
                 "SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, "
                 "Signature=343bd9a8a5ef879c7450008816efe660f47bf691d2969da6836e7bf17d647591",
         },
         {
                 "http://127.0.0.1:5556/sts", "us-gov-west-1", NULL,
-                "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fpull&RoleSessionName=ci&DurationSeconds=43200",
+                "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole"
+                "%2Fpull&RoleSessionName=ci&DurationSeconds=43200",
                 "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20261123/us-gov-west-1/sts/aws4_request, "
                 "SignedHeaders=content-type;host;x-amz-date, "
                 "Signature=1b34a669b30179c48aa0309754d3c210cc9f30b5d676bed5f09508df2ef73ba9",
