@@ -16,8 +16,6 @@ from conftest import MotoEatr, writes
 from eatr import Eatr, to_ini, wait_for
 from moto import ACCOUNTS, Moto, accounts_in, role_arn, with_keys
 
-pytestmark = pytest.mark.skip(reason="eatr has no [aws] role_arn, profile and web_identity_token_file yet")
-
 ASSUME = "sts:AssumeRole 200"
 ASSUME_WEB = "sts:AssumeRoleWithWebIdentity 200"
 GET_TOKEN = "ecr:GetAuthorizationToken 200"
