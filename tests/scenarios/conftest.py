@@ -134,6 +134,15 @@ def eatr(tmp_path: Path, ecr: Ecr, api: ApiServer) -> Iterator[MakeEatr]:
         yield make
 
 
+@pytest.fixture
+def sources(tmp_path: Path, ecr: Ecr, api: ApiServer) -> Iterator[Any]:
+    """Everything that gives credentials, started, see Sources."""
+    from sources import Sources
+
+    with Sources(tmp_path, ecr, api) as all_of_them:
+        yield all_of_them
+
+
 def finish(one: Eatr, secrets: set[str], tell: Callable[[str], None]) -> list[str]:
     """Stops an eatr, tells its log (pytest shows it for a failed test) and says what was wrong with it."""
     problems: list[str] = []

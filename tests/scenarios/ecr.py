@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import argparse
 import base64
-import calendar
 import collections
-import hmac
 import json
 import math
-import re
 import secrets
 import signal
 import sys
@@ -20,35 +17,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from botocore.auth import SigV4Auth  # type: ignore[import]
-from botocore.awsrequest import AWSRequest  # type: ignore[import]
-from botocore.credentials import Credentials  # type: ignore[import]
-
 import faults
-from http_double import Double, Fault, Handler, Record, Tls
+from http_double import Fault, Handler, Record, Tls
+from signed import AwsError, Keys, Signed
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 PRIVATE_TARGET = "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken"
 PUBLIC_TARGET = "SpencerFrontendService.GetAuthorizationToken"
-ISO_BASIC = "%Y%m%dT%H%M%SZ"
-SKEW = 300  # seconds that AWS allows between a request's clock and its own
-AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, ?"
-    r"SignedHeaders=([a-z0-9;-]+), ?Signature=([0-9a-f]{64})"
-)
-
-
-class AwsError(Exception):
-    """A request that ECR refuses, with the code and the text that ECR has for it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code, self.message = code, message
-
-
-def bad_signature(message: str) -> AwsError:
-    """The code that AWS has for everything wrong with signature, scope and clock."""
-    return AwsError("InvalidSignatureException", message)
 
 
 @dataclass
@@ -66,24 +41,13 @@ class Call:
         return self.record.status if self.record else 0
 
 
-@dataclass(frozen=True)
-class Keys:
-    """An access key, and until when ECR takes it; temporary ones come with a session token."""
-
-    access_key: str
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
-    expires: float = math.inf  # in seconds of the epoch, by ECR's clock
-
-
-class Ecr(Double):
+class Ecr(Signed):
     """The ECR API of one region, or ECR Public's. Every attribute may be changed at any time."""
 
     def __init__(
         self, *, port: int = 0, tls: Tls | None = None, region: str = "eu-west-1", public: bool = False
     ) -> None:
-        super().__init__(port=port, tls=tls)
-        self.region = "us-east-1" if public else region
+        super().__init__(port=port, tls=tls, region="us-east-1" if public else region)
         self.public = public
         self.access_key = "AKIAEATRTEST00000001"
         self.secret_key = base64.b64encode(secrets.token_bytes(30)).decode()
@@ -98,7 +62,7 @@ class Ecr(Double):
         self._lock = threading.Lock()
 
     @property
-    def service(self) -> str:
+    def service(self) -> str:  # type: ignore[override]
         """The service's name in the credential scope."""
         return "ecr-public" if self.public else "ecr"
 
@@ -169,29 +133,7 @@ class Ecr(Double):
             raise AwsError("UnknownOperationException", "")
         if headers.get("Content-Type") != CONTENT_TYPE:
             raise AwsError("SerializationException", f"Content-Type is {headers.get('Content-Type')}")
-        if "Authorization" not in headers:
-            raise AwsError("MissingAuthenticationTokenException", "Missing Authentication Token")
-        match = AUTHORIZATION.fullmatch(headers["Authorization"])
-        if match is None:
-            raise AwsError("IncompleteSignatureException", "the Authorization header is malformed")
-        key, date, region, service, names, signature = match.groups()
-        keys = self._find_keys(key, headers.get("X-Amz-Security-Token"))
-        self._verify_date(headers.get("X-Amz-Date", ""), date)
-        if region != self.region:
-            raise bad_signature("Credential should be scoped to a valid region. ")
-        if service != self.service:
-            raise bad_signature(f"Credential should be scoped to correct service: '{self.service}'. ")
-        needed = ["content-type", "host", "x-amz-date", "x-amz-target"]
-        needed += ["x-amz-security-token"] if keys.session_token else []
-        for name in needed:
-            if name not in names.split(";"):
-                raise bad_signature(f"'{name}' must be a 'SignedHeader' in the AWS Authorization header")
-        right = self._signature(record, names.split(";"), region, service, keys)
-        if not hmac.compare_digest(right, signature):
-            raise bad_signature(
-                "The request signature we calculated does not match the signature you provided. Check your"
-                " AWS Secret Access Key and signing method. Consult the service documentation for details."
-            )
+        self.verify_signature(record, ["content-type", "host", "x-amz-date", "x-amz-target"])
         try:
             body = json.loads(record.body)
         except ValueError:
@@ -199,44 +141,10 @@ class Ecr(Double):
         if not isinstance(body, dict):
             raise AwsError("SerializationException", "the body is not a JSON object")
 
-    def _find_keys(self, access_key: str, session_token: str | None) -> Keys:
+    def known_keys(self) -> dict[str, Keys]:
+        """Its own, and the temporary ones."""
         own = Keys(self.access_key, self.secret_key, self.session_token)
-        keys = {**self.temporary, own.access_key: own}.get(access_key)
-        if keys is None or keys.session_token != session_token:
-            text = "The security token included in the request is invalid."
-            raise AwsError("UnrecognizedClientException", text)
-        if keys.expires <= self.now():
-            raise AwsError("ExpiredTokenException", "The security token included in the request is expired")
-        return keys
-
-    def _verify_date(self, stamp: str, scope_date: str) -> None:
-        if re.fullmatch(r"\d{8}T\d{6}Z", stamp) is None:
-            raise AwsError(
-                "IncompleteSignatureException", f"Date must be in ISO-8601 basic format: '{stamp}'"
-            )
-        if stamp[:8] != scope_date:
-            raise bad_signature(f"Date in Credential scope does not match: '{scope_date}' != '{stamp[:8]}'")
-        signed, now = calendar.timegm(time.strptime(stamp, ISO_BASIC)), self.now()
-        if signed < now - SKEW:
-            limit = f"{_iso(now - SKEW)} ({_iso(now)} - 5 min.)"
-            raise bad_signature(f"Signature expired: {stamp} is now earlier than {limit}")
-        if signed > now + SKEW:
-            limit = f"{_iso(now + SKEW)} ({_iso(now)} + 5 min.)"
-            raise bad_signature(f"Signature not yet current: {stamp} is still later than {limit}")
-
-    def _signature(self, record: Record, signed: list[str], region: str, service: str, keys: Keys) -> str:
-        """What botocore calculates for this request and these keys' secret."""
-        request = AWSRequest("POST", f"https://{record.headers.get('Host')}/", data=record.body)
-        for name in signed:
-            if name in record.headers:
-                request.headers[name] = record.headers[name]
-        request.context["timestamp"] = record.headers["X-Amz-Date"]
-        auth = SigV4Auth(Credentials(keys.access_key, keys.secret_key), service, region)
-        return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
-
-
-def _iso(when: float) -> str:
-    return time.strftime(ISO_BASIC, time.gmtime(when))
+        return {**self.temporary, own.access_key: own}
 
 
 def main() -> None:

@@ -57,6 +57,7 @@ class KubeApi(Double):
         self.watches: list[Watch] = []  # that are open now
         self.events: list[Object] = []  # events.k8s.io objects that were posted
         self.denied: set[tuple[str, str]] = set()  # (verb, resource) that SelfSubjectAccessReview says no to
+        self.readable: set[tuple[str, str]] = set()  # (namespace, name) of Secrets that may be read whole
         self.violations: list[str] = []  # requests, kubectl's apart, for what eatr must never ask for
         self.injections: list[Injection] = []
 
@@ -139,7 +140,7 @@ class KubeApi(Double):
     def _collection(self, handler: Handler, resource: str, namespace: str | None = None) -> None:
         record, query = handler.record, handler.record.query
         form = wanted_form(record)
-        if form == FULL:
+        if form == FULL and not self._is_readable(resource, namespace, query.get("fieldSelector", "")):
             self._violation(record, "asks for whole objects")
             if resource == "secrets":
                 raise not_acceptable("this stand-in lists Secrets as metadata only")
@@ -156,6 +157,9 @@ class KubeApi(Double):
             raise not_acceptable(f"a list is no {METADATA}")
         else:
             self._list(handler, resource, form, match)
+
+    def _is_readable(self, resource: str, namespace: str | None, fields: str) -> bool:
+        return resource == "secrets" and (namespace, fields.partition("metadata.name=")[2]) in self.readable
 
     def _list(self, handler: Handler, resource: str, form: str, match: Match) -> None:
         query, store = handler.record.query, self.store

@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from certificates import Issued, validity
-from ecr import ISO_BASIC, SKEW, AwsError, Ecr
+from ecr import Ecr
 from http_double import Double, Fault, Handler, Record, Tls
+from signed import ISO_BASIC, SKEW, AwsError
 
 CHAIN_MAX = 8
 HASHES = ("sha256", "sha384", "sha512")

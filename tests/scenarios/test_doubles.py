@@ -8,7 +8,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from api_server import ApiServer
 from eatr import Eatr, wait_for
 from ecr import CONTENT_TYPE, PRIVATE_TARGET, Ecr
 from http_double import Tls
+from leaks import find_leaks
 
 DOCKER = "kubernetes.io/dockerconfigjson"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -376,3 +377,23 @@ def test_runner_finds_leaks(fake: Eatr) -> None:
     assert fake.find_leaks([base64.b64encode(b"all is well, LEAK").decode()])
     fake.secrets.append("args --config")
     assert fake.find_leaks() == ["a secret is in the log"]
+
+
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_leak_is_found_in_base64(before: str, encode: Callable[[bytes], bytes]) -> None:
+    """Wherever it begins, and whatever is behind it."""
+    text = encode(f"{before}{SECRET}, and more".encode()).decode()
+    assert find_leaks([SECRET], {"it": f"<{text}>"}) == ["a secret is in it"]
+    assert find_leaks([SECRET[::-1]], {"it": f"<{text}>"}) == []
+
+
+@pytest.mark.parametrize("slash, plus", [("/", "+"), ("\\/", "+"), ("%2F", "%2B"), ("%2f", "%2b"), ("_", "-")])
+def test_a_leak_is_found_however_it_is_written(slash: str, plus: str) -> None:
+    """In JSON, in a URL."""
+    text = SECRET.replace("/", slash).replace("+", plus)
+    assert find_leaks([SECRET], {"it": f"<{text}>"}) == ["a secret is in it"]
+    assert find_leaks([SECRET], {"it": text[:12] + "x" + text[13:19] + "x" + text[21:36]}) == []
