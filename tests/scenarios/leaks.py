@@ -47,7 +47,7 @@ def _forms(secret: str) -> set[str]:
 
 
 def _base64(secret: str, before: int) -> str:
-    """The characters that it becomes with certainty, whatever so many bytes before it and any after it are."""
+    """The characters that are sure, whatever the bytes before it, so many, and behind it are."""
     data = secret.encode()[-before % 3 :]
     return base64.b64encode(data[: len(data) // 3 * 3]).decode()
 
@@ -55,4 +55,6 @@ def _base64(secret: str, before: int) -> str:
 def _pieces(secret: str) -> set[str]:
     """Beginning, middle and end: a log that shows a part is no better than one that shows all."""
     last = len(secret) - _PIECE
-    return {secret[start : start + _PIECE] for start in (0, last // 2, last)} if last > 0 else {secret} - {""}
+    if last <= 0:
+        return {secret} - {""}
+    return {secret[start : start + _PIECE] for start in (0, last // 2, last)}

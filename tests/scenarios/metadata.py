@@ -1,4 +1,4 @@
-"""Where containers and EC2 instances get their keys: a strict IMDSv2 and a container endpoint on one port."""
+"""Where containers and EC2 instances get their keys: a strict IMDSv2 and a container endpoint."""
 
 from __future__ import annotations
 

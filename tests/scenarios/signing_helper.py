@@ -1,4 +1,4 @@
-"""Stands for aws_signing_helper: asks IAM Roles Anywhere for a session, and prints it as a credential_process.
+"""Stands for aws_signing_helper: asks IAM Roles Anywhere for a session, and prints it.
 
     /usr/bin/python3 signing_helper.py credential-process --certificate FILE --private-key FILE
         [--intermediates FILE] --trust-anchor-arn ARN --profile-arn ARN --role-arn ARN --endpoint URL

@@ -1,6 +1,6 @@
-"""What the scenarios about sources of credentials share: every service that gives some, and eatr between them.
+"""What the scenarios about sources of credentials share: each service that gives some, and eatr.
 
-The ECR of these tests knows each key by itself, so that a token shows which source was read, and read rightly.
+The ECR of these tests knows each key by itself: a token shows which source was read, and read rightly.
 """
 
 from __future__ import annotations
@@ -73,9 +73,11 @@ class Program:
 
     def print(self, keys: Keys, expires: str | None = None) -> Keys:
         """From now on it prints these."""
-        body = {"Version": 1, "AccessKeyId": keys.access_key, "SecretAccessKey": keys.secret_key}
-        body["SessionToken"] = keys.session_token or ""
-        put(self.folder / "printed", json.dumps(body if expires is None else {**body, "Expiration": expires}))
+        body: dict[str, object] = {"Version": 1, "AccessKeyId": keys.access_key}
+        body |= {"SecretAccessKey": keys.secret_key, "SessionToken": keys.session_token}
+        if expires is not None:
+            body["Expiration"] = expires
+        put(self.folder / "printed", json.dumps(body))
         return keys
 
     @property
@@ -178,8 +180,10 @@ class Sources:
     def __exit__(self, *_: object) -> None:
         """Ends all, and fails if an eatr told a secret, crashed or cannot be stopped."""
         with self._stack:
-            secrets = {text for session in self.anywhere.sessions for text in (session.secret_key, session.token)}
-            secrets |= self.secrets | self.sts.secrets | self.metadata.secrets | secrets_of(self.ecr, self.api)
+            sessions = self.anywhere.sessions
+            secrets = {text for session in sessions for text in (session.secret_key, session.token)}
+            secrets |= self.secrets | self.sts.secrets | self.metadata.secrets
+            secrets |= secrets_of(self.ecr, self.api)
             problems = [problem for one in self.made for problem in finish(one, secrets, print)]
         problems += [f"violation: {text}" for text in self.api.violations]
         problems += self.sts.errors + self.metadata.errors + self.anywhere.errors

@@ -1,4 +1,4 @@
-"""A strict STS: it verifies who assumes a role, hands out keys, which an Ecr then takes, and fails on command.
+"""A strict STS: it verifies who assumes a role, hands out keys that an Ecr then takes, and fails on command.
 
 It answers as AWS does, in JSON for whoever accepts that and else in XML. See moto.py for another one, which
 knows policies, but neither external ids nor web identities, and whose answers are always XML.
@@ -23,7 +23,7 @@ VERSION = "2011-06-15"
 CONTENT_TYPE = "application/x-www-form-urlencoded; charset=utf-8"
 NAMESPACE = f"https://sts.amazonaws.com/doc/{VERSION}/"
 SECONDS_DEFAULT = 3600
-STATUS = {"AccessDenied": 403, "ExpiredToken": 403, "InvalidClientTokenId": 403, "SignatureDoesNotMatch": 403}
+STATUS = dict.fromkeys(("AccessDenied", "ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"), 403)
 
 
 @dataclass
@@ -120,14 +120,16 @@ class Sts(Signed):
         action = call.parameters["Action"]
         if accepts_json(handler.record):
             credentials["Expiration"] = "EXPIRATION"
-            result = {"AssumedRoleUser": {"Arn": "arn:aws:sts::1:assumed-role/a/b"}, "Credentials": credentials}
+            user = {"Arn": "arn:aws:sts::1:assumed-role/a/b"}
+            result = {"AssumedRoleUser": user, "Credentials": credentials}
             answer = {f"{action}Result": result, "ResponseMetadata": {"RequestId": secrets.token_hex(16)}}
             body = json.dumps({f"{action}Response": answer})
             body = body.replace('"EXPIRATION"', f"{keys.expires:.9E}".replace("E+09", "E9"))
         else:
             credentials["Expiration"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(keys.expires))
             body = f"<Credentials>{to_xml(credentials)}</Credentials>"
-            body = f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{body}</{action}Result></{action}Response>'
+            body = f"<{action}Result>{body}</{action}Result>"
+            body = f'<{action}Response xmlns="{NAMESPACE}">{body}</{action}Response>'
         self._reply(handler, 200, body)
 
     @property
@@ -154,7 +156,7 @@ class Sts(Signed):
         if (record.method, record.target) != ("POST", "/") or headers.get("Content-Type") != CONTENT_TYPE:
             raise AwsError("InvalidAction", f"{record.method} {record.target} {headers.get('Content-Type')}")
         if parameters.get("Version") != VERSION:
-            raise AwsError("InvalidAction", f"Could not find operation for version {parameters.get('Version')}")
+            raise AwsError("InvalidAction", "Could not find operation for that version")
         action = parameters.get("Action")
         if action == "AssumeRole":
             self._verify_user(record, parameters)
@@ -180,7 +182,7 @@ class Sts(Signed):
         token = parameters.get("WebIdentityToken", "")
         role = self.roles.get(parameters["RoleArn"])
         if role and token in role.gone:
-            raise AwsError("ExpiredTokenException", "Token expired: current date/time must be before the expiration")
+            raise AwsError("ExpiredTokenException", "Token expired: current date/time must be before it")
         if token not in {identity for known in self.roles.values() for identity in known.identities}:
             raise AwsError("InvalidIdentityToken", "The ID Token provided is not a valid JWT.")
         if role is None or token not in role.identities:

@@ -134,7 +134,8 @@ def identity(text: str | None, **more: Any) -> Callable[[Sources], Bad]:
     """A web identity in a file; None: there is no file."""
 
     def provoke(sources: Sources) -> Bad:
-        path, token = sources.directory / "identity", "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJvcHMifQ.c2ln-_bmF0dXJl"
+        path = sources.directory / "identity"
+        token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJvcHMifQ.c2ln-_bmF0dXJl"
         sources.secrets.add(token)
         if text is not None:
             put(path, text.replace("TOKEN", token))
@@ -254,7 +255,8 @@ CANNOT_ASSUME = "cannot assume ARN: CODE (HTTP STATUS): TEXT"
 WITH_IDENTITY = "cannot assume ARN with the web identity in FILE"
 FAILURES = {
     "wrong secret key": Failure(
-        f"InvalidSignatureException (HTTP 400): The request signature we calculated does not match TEXT{CHECK}",
+        "InvalidSignatureException (HTTP 400): The request signature we calculated does not match TEXT"
+        + CHECK,
         wrong_secret_key,
     ),
     "wrong region": Failure(
@@ -271,7 +273,9 @@ FAILURES = {
     "wrong external id": Failure(CANNOT_ASSUME, wrong_external_id),
     "empty identity": Failure(f"{WITH_IDENTITY}: it is empty", identity("")),
     "empty line for an identity": Failure(f"{WITH_IDENTITY}: it is empty", identity("\nTOKEN\n")),
-    "two identities": Failure(f"{WITH_IDENTITY}: there is more than one line in it", identity("TOKEN\nTOKEN\n")),
+    "two identities": Failure(
+        f"{WITH_IDENTITY}: there is more than one line in it", identity("TOKEN\nTOKEN\n")
+    ),
     "no identity": Failure(f"{WITH_IDENTITY}: No such file or directory", identity(None)),
     "huge identity": Failure(f"{WITH_IDENTITY}: it is too large", identity("TOKEN" + "x" * 1000000)),
     "expired identity": Failure(

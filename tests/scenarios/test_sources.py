@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import faults
 from certificates import Files
 from conftest import MakeEatr, is_fresh, writes
 from control_plane import ControlPlane
@@ -137,14 +138,13 @@ def test_a_program_gets_the_environment_but_what_systemd_says_to_eatr(
     """It could tell systemd lies in eatr's name, or take its sockets."""
     program.print(sources.keys())
     ours = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "127.0.0.1", "AWS_REGION": "eu-west-1"}
-    systemd = {"NOTIFY_SOCKET": sources.directory, "WATCHDOG_USEC": 1, "INVOCATION_ID": 1, "JOURNAL_STREAM": 1}
-    systemd |= {"CREDENTIALS_DIRECTORY": sources.directory / "none", "MEMORY_PRESSURE_WATCH": "/dev/null"}
-    env = {name: str(value) for name, value in systemd.items() if name != "NOTIFY_SOCKET"}
-    sources.gives(sources.eatr(with_program(program)), env={**ours, **env})
+    systemd = {"WATCHDOG_USEC": "1", "INVOCATION_ID": "1", "JOURNAL_STREAM": "1:1"}
+    systemd |= {"CREDENTIALS_DIRECTORY": str(sources.directory), "MEMORY_PRESSURE_WATCH": "/dev/null"}
+    sources.gives(sources.eatr(with_program(program)), env={**ours, **systemd})
     (run,) = program.runs
     got = run["env"]
     assert isinstance(got, dict) and got.items() >= ours.items() and "PATH" in got and "HOME" in got
-    assert not got.keys() & systemd.keys()
+    assert not got.keys() & {"NOTIFY_SOCKET", *systemd}
 
 
 def test_keys_that_last_are_used_again(sources: Sources, program: Program) -> None:
@@ -263,7 +263,7 @@ def test_sts_may_be_busy(sources: Sources) -> None:
     keys = sources.keys()
     arn = sources.role("pull", keys.access_key)
     sts = sources.sts
-    sts.fault = lambda handler, n: sts.refuse(handler, "Throttling", "Rate exceeded") if n <= 2 else False
+    sts.fault = faults.times(2, lambda handler, n: sts.refuse(handler, "Throttling", "Rate exceeded"))
     aws = {**with_keys(keys), "role_arn": arn, "sts_endpoint_url": sts.url}
     assert sources.sts.sessions == {sources.gives(sources.eatr(aws)): arn}
     assert [call.error for call in sts.calls] == ["Throttling", "Throttling", None]
@@ -271,7 +271,8 @@ def test_sts_may_be_busy(sources: Sources) -> None:
 
 def test_a_web_identity(sources: Sources) -> None:
     """An unsigned call, answered in JSON; the file is read again for each session."""
-    first, second = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJmaXJzdCJ9.c2ln-_bmF0dXJl", "eyJhbGciOiJS.eyJzdWIiOiI.YW5v-_dGhl"
+    first = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJmaXJzdCJ9.c2ln-_bmF0dXJl"
+    second = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzZWNvbmQifQ.YW5v-_dGhlcg"
     arn = sources.role("web", identities={first}, lifetime=60)
     path = put(sources.directory / "identity", first + "\n")
     aws = {"web_identity_token_file": path, "role_arn": arn, "sts_endpoint_url": sources.sts.url}
@@ -367,12 +368,13 @@ def test_a_container_has_a_token_in_a_file(sources: Sources) -> None:
 
 
 def test_a_container_has_a_token_in_its_environment(sources: Sources) -> None:
-    """Or it needs none."""
+    """It goes into the header as it is, scheme and all."""
     metadata = sources.metadata
     env = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": metadata.container_url}
     env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = metadata.authorization
     one = sources.eatr({"credential_source": "EcsContainer"})
     assert sources.gives(one, env=env) == metadata.keys[-1].access_key
+    assert not metadata.refused
 
 
 def test_an_instance_has_a_role(sources: Sources) -> None:
@@ -388,7 +390,7 @@ def test_an_instance_has_a_role(sources: Sources) -> None:
 def test_the_metadata_service_may_have_no_version_1(sources: Sources) -> None:
     """Nor is it tried."""
     metadata = sources.metadata
-    metadata.fault = lambda handler, n: metadata._refuse(handler, 403, "off") if handler.command == "PUT" else False
+    metadata.fault = faults.answer(403, "", "text/plain")
     env = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.url}
     one = sources.eatr({"credential_source": "imds"})
     assert one.run("once", *VERBOSE, env=env) == 1
@@ -504,15 +506,17 @@ def test_keys_in_a_secret_of_a_real_cluster(
     tmp_path: Path, control_plane: ControlPlane, ecr: Ecr, real_eatr: MakeEatr
 ) -> None:
     """Made from a file with kubectl, as eatr.conf(5) has it; changed, and deleted."""
-    first, second = Keys("AKIAFIRST0000000001", "first/" + "a1B+" * 8), Keys("AKIASECOND000000002", "2nd/" + "c3D+" * 8)
+    first = Keys("AKIAFIRST0000000001", "first/" + "a1B+" * 8)
+    second = Keys("AKIASECOND000000002", "second/" + "c3D+" * 8)
     ecr.temporary |= {keys.access_key: keys for keys in (first, second)}
     control_plane.create_namespaces(["keys", "keys-0"])
     kubectl = Kubectl(control_plane, tmp_path / "kubectl")
 
     def apply(keys: Keys) -> None:
-        path = put(tmp_path / "aws.env", f"aws_access_key_id={keys.access_key}\naws_secret_access_key={keys.secret_key}\n")
-        options = (f"--from-env-file={path}", "--dry-run=client", "-o", "yaml")
-        kubectl("apply", "-f", "-", stdin=kubectl("create", "secret", "generic", "aws", "-n", "keys", *options))
+        lines = f"aws_access_key_id={keys.access_key}", f"aws_secret_access_key={keys.secret_key}"
+        path = put(tmp_path / "aws.env", "\n".join(lines) + "\n")
+        make = ("create", "secret", "generic", "aws", "-n", "keys", f"--from-env-file={path}")
+        kubectl("apply", "-f", "-", stdin=kubectl(*make, "--dry-run=client", "-o", "yaml"))
 
     apply(first)
     aws = {"aws_access_key_id": None, "aws_secret_access_key": None, "credentials_secret": "keys/aws"}
