@@ -374,9 +374,21 @@ def test_a_failure_has_its_message(sources: Sources, name: str) -> None:
     one.wait_ready()
     told = line.partition(f"{sources.ecr.url}: ")[2].partition(". Trying again in")[0]
     one.wait_status(re.escape(told[:40]))
-    assert one.running and one.get("/healthz")[0] == 200
+    assert one.get("/healthz")[0] == 200 and one.get("/readyz")[0] == 503 and one.metrics()
     check_untouched(sources, before)
     assert one.stop() == 0
+
+
+@pytest.mark.parametrize("name", ["denied role", "no program", "wrong key", "no Secret", "forbidden Secret"])
+def test_once_ends_with_it(sources: Sources, name: str) -> None:
+    """With exit status 1, and without a Secret."""
+    failure = FAILURES[name]
+    assert failure.provoke is not None
+    bad = failure.provoke(sources)
+    one = sources.eatr(bad.aws)
+    assert one.run("once", *VERBOSE, env=bad.env) == 1
+    assert [line for line in one.log if re.search(f"error: .*No token .*{failure.pattern}", line)]
+    assert not [write for write in writes(sources.api) if "secrets/ecr" in write.target]
 
 
 def test_it_is_the_running_eatr_that_goes_on(sources: Sources) -> None:
