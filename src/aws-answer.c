@@ -92,6 +92,16 @@ static size_t first_line(const char *s, size_t max)
         return n;
 }
 
+/* The same of a sentence that is to go on. */
+static size_t sentence(const char *s, size_t max)
+{
+        size_t n = first_line(s, max);
+
+        while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '.'))
+                n--;
+        return n;
+}
+
 /* "com.amazonaws.ecr#FooException:http://..." means FooException. */
 static void bare_code(const char *type, size_t size, char *ret, size_t ret_size)
 {
@@ -161,7 +171,7 @@ AwsOutcome aws_answer_error(const AwsAnswer *a, char error[static AWS_ERROR_MAX]
         skip_blanks(&text.code, &text.code_size);
         skip_blanks(&text.message, &text.message_size);
         bare_code(text.code ? text.code : "", text.code_size, code, sizeof(code));
-        shown = first_line(text.message, MIN(text.message_size, MESSAGE_MAX));
+        shown = sentence(text.message, MIN(text.message_size, MESSAGE_MAX));
         if (!*code && shown == 0) {
                 (void) snprintf(error, AWS_ERROR_MAX, "HTTP status %ld without an AWS error code",
                                 a->status);

@@ -61,7 +61,7 @@ static void test_errors_by_what_their_bodies_say(void **state)
                   "is invalid.\"}",
                   AWS_REJECTED,
                   "UnrecognizedClientException (HTTP 400): The security token included in the request is "
-                  "invalid." },
+                  "invalid" },
                 { HTTP_FORBIDDEN, 403,
                   "{\"__type\":\"AccessDeniedException\",\"Message\":\"User is not authorized\"}",
                   AWS_REJECTED, "AccessDeniedException (HTTP 403): User is not authorized" },
@@ -267,7 +267,7 @@ static void test_errors_of_each_service(void **state)
                   "<RequestId>r</RequestId>\n</ErrorResponse>",
                   AWS_REJECTED,
                   "InvalidClientTokenId (HTTP 403): The security token included in the request is "
-                  "<invalid>." },
+                  "<invalid>" },
                 /* two errors are none */
                 { HTTP_FORBIDDEN, 403, "<Errors><Code>A</Code><Code>B</Code></Errors>", AWS_REJECTED,
                   "HTTP status 403 without an AWS error code" },
