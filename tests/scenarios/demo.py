@@ -86,6 +86,7 @@ def shipped_configuration(ecr: Ecr, kubeconfig: Path) -> str:
         "aws_access_key_id": ecr.access_key,
         "aws_secret_access_key": ecr.secret_key,
         "endpoint_url": ecr.url,
+        "verify": "no",
         "kubeconfig": str(kubeconfig),
         "blacklist": "kube-*, default",
     }

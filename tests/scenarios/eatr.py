@@ -125,12 +125,17 @@ class Eatr:
     # Set-up ----------------------------------------------------------------------------------------------
 
     def write_config(self, config: Config | str, path: Path | None = None, mode: int = 0o640) -> Path:
-        """Writes eatr.conf, or another file; a string is written as it is. [metrics] listen is filled in."""
+        """Writes eatr.conf, or another file; a string is written as it is.
+
+        [metrics] listen is filled in, and [aws] verify: the hosts of a double's tokens are amazonaws.com's.
+        """
         path = path or self.config_path
         if not isinstance(config, str):
             self.config = config
             listen = f"127.0.0.1:{self.metrics_port}"
             config = {**config, "metrics": {"listen": listen, **config.get("metrics", {})}}
+            if "aws" in config:
+                config["aws"] = {"verify": False, **config["aws"]}
             config = to_ini(config)
         new = path.with_name(path.name + ".new")  # renamed into place: a reload never sees half of it
         new.write_text(config, encoding="utf-8")

@@ -29,7 +29,7 @@ def config_for(ecr: Ecr, kubeconfig: Path | None) -> dict[str, dict[str, object]
     """The configuration that belongs to these; None: without a kubeconfig."""
     aws = {"region": ecr.region, "endpoint_url": ecr.url, "aws_access_key_id": ecr.access_key}
     return {
-        "aws": {**aws, "aws_secret_access_key": ecr.secret_key},
+        "aws": {**aws, "aws_secret_access_key": ecr.secret_key, "verify": False},
         "kubernetes": {"kubeconfig": kubeconfig},
     }
 
