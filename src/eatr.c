@@ -86,18 +86,18 @@ static bool everything_is_fresh(const Eatr *e)
         ClusterSummary s;
 
         cluster_summary(e->cluster, &s);
-        return registries_failing(e->registries) == 0 && s.failing + s.conflict == 0 &&
+        return registries_good(e->registries) == registries_count(e->registries) &&
+               registries_failing(e->registries) == 0 && s.failing + s.conflict == 0 &&
                (s.pending + s.due == 0 || e->config.dry_run);
 }
 
 static void review_once(Eatr *e)
 {
-        if (registries_auths(e->registries) && !registries_settled(e->registries) &&
-            cluster_failures(e->cluster) < ONCE_TRIES)
-                return; /* another may get a token as well */
-        if (cluster_settled(e->cluster, ONCE_TRIES))
+        bool settled = registries_settled(e->registries);
+
+        if (settled && cluster_settled(e->cluster, ONCE_TRIES))
                 (void) sd_event_exit(e->event, everything_is_fresh(e) ? 0 : 1);
-        else if (no_token_comes(e)) {
+        else if (settled && no_token_comes(e)) {
                 log_error("Giving up: no token");
                 (void) sd_event_exit(e->event, 1);
         } else if (cluster_failures(e->cluster) >= ONCE_TRIES) {

@@ -99,8 +99,10 @@ static void publish(Registries *r)
         error = make_auths(r, &auths);
         if (error < 0)
                 log_error_errno(error, "Cannot put the tokens together, Secrets stay as they are: %m");
-        if (!auths || same_auths(r->auths, auths))
+        if (!auths || same_auths(r->auths, auths)) {
+                r->events->changed(r->userdata);
                 return;
+        }
         auths_unref(r->auths);
         r->auths = TAKE_PTR(auths);
         r->events->auths(r->userdata);
@@ -290,7 +292,7 @@ bool registries_settled(const Registries *r)
         for (size_t i = 0; i < r->n; i++)
                 if (registry_token_left(r->items[i]) == 0 && registry_failures(r->items[i]) == 0)
                         return false;
-        return true;
+        return r->gathering == 0;
 }
 
 bool registries_stalled(const Registries *r, usec_t now)

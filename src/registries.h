@@ -55,8 +55,10 @@ Auths *registries_auths(const Registries *r);
 size_t registries_good(const Registries *r);
 size_t registries_failing(const Registries *r);
 
-/* Whether one may bring an answer any moment; whether each has a good token, or has failed. */
+/* Whether one may bring its first answer any moment. */
 bool registries_busy(const Registries *r);
+
+/* Whether each has brought a token or has failed, and registries_auths() has what they brought. */
 bool registries_settled(const Registries *r);
 
 /* Whether the next step of one is long overdue. now is CLOCK_BOOTTIME. */
