@@ -27,6 +27,7 @@ typedef struct RegistryPast {
         usec_t last_success;
         usec_t session_end; /* CLOCK_BOOTTIME when the credentials of the token end; 0: not known */
         bool bound;         /* the token is known to end with them */
+        const Verify *verify; /* what is known of the token, in this process alone; NULL: nothing */
 } RegistryPast;
 
 /* What is handed in has to outlive it; interval is that between renewals, 0 for half a token's life. past may
@@ -36,7 +37,7 @@ int registry_new(sd_event *event, AwsState *state, const RegistryConfig *config,
                  usec_t interval, const RegistryPast *past, const RegistryEvents *events, void *userdata,
                  Registry **ret);
 
-/* See RegistryPast; the token in it belongs to the registry. Keys that the last call failed with are left
+/* See RegistryPast; what it points to belongs to the registry. Keys that the last call failed with are left
  * out of it, so that a successor calls at once. */
 void registry_past(const Registry *r, RegistryPast *ret);
 

@@ -150,6 +150,14 @@ void verify_token(Verify *v, Token *token, usec_t again)
         ask_in(v, 0);
 }
 
+void verify_take_over(Verify *v, const Verify *old)
+{
+        if (!old)
+                return;
+        v->result = old->result;
+        memcpy(v->error, old->error, sizeof(v->error));
+}
+
 VerifyResult verify_result(const Verify *v)
 {
         return v ? v->result : VERIFY_UNKNOWN;

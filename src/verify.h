@@ -26,6 +26,9 @@ typedef void (*verify_answered_t)(void *userdata);
 int verify_new(sd_event *event, const char *label, const char *ca_bundle, verify_answered_t answered,
                void *userdata, Verify **ret);
 
+/* Goes on from what another one, which may be NULL, has been told of the same token. */
+void verify_take_over(Verify *v, const Verify *old);
+
 /* Asks about this token from now on, which is referenced, and once more at again (CLOCK_BOOTTIME; 0: not).
  * What was known of another one stays until there is an answer. */
 void verify_token(Verify *v, Token *token, usec_t again);

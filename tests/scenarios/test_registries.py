@@ -209,9 +209,6 @@ def test_tokens_that_live_differently_are_renewed_in_their_own_time(
 # One that fails -----------------------------------------------------------------------------------------
 
 
-FAULTS = [faults.access_denied, faults.hang, faults.reset]
-
-
 def fail_until_it_is_dropped(fault: Fault, api: ApiServer, fleet: Fleet, make: MakeEatr) -> Eatr:
     """The partner's registry fails from the first renewal on, and its token runs out; the others go on."""
     partner = fleet.doubles["partner"]
@@ -233,12 +230,17 @@ def fail_until_it_is_dropped(fault: Fault, api: ApiServer, fleet: Fleet, make: M
     return one
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-def test_a_registry_that_fails_touches_no_other(
-    fault: object, api: ApiServer, fleet: Fleet, eatr: MakeEatr
-) -> None:
+@contextlib.contextmanager
+def fleet_beside(api: ApiServer, make: MakeEatr) -> Iterator[tuple[Fleet, MakeEatr]]:
+    """A fleet, and what makes eatrs for it, for a scenario in the background."""
+    with contextlib.ExitStack() as stack:
+        fleet, directory = Fleet(stack), make().directory / "fleet"
+        yield fleet, stack.enter_context(fleet_and_eatrs(directory, api, fleet, lambda text: None))
+
+
+def touches_no_other(fault: Fault, api: ApiServer, fleet: Fleet, make: MakeEatr) -> None:
     """Its own entry stays as it was until its token runs out, goes then, and is back when the registry is."""
-    one = fail_until_it_is_dropped(fault(), api, fleet, eatr)  # type: ignore[operator]
+    one = fail_until_it_is_dropped(fault, api, fleet, make)
     host = fleet.host("partner")
     status, text = one.get("/readyz")
     assert status == 503 and text.startswith("Registry partner: no good token")
@@ -257,14 +259,34 @@ def test_a_registry_that_fails_touches_no_other(
     wait_for(lambda: auths(api) == fleet.auths())
     one.wait_metric('eatr_registry_up{registry="partner"}', 1)
     assert one.get("/readyz") == (200, "ok\n")
+    one.stop()
+
+
+@in_background
+def test_a_registry_that_refuses_touches_no_other(ecr: Ecr, api: ApiServer, make: MakeEatr) -> None:
+    """See touches_no_other()."""
+    with fleet_beside(api, make) as (fleet, eatrs):
+        touches_no_other(faults.access_denied(), api, fleet, eatrs)
+
+
+@in_background
+def test_a_registry_that_hangs_touches_no_other(ecr: Ecr, api: ApiServer, make: MakeEatr) -> None:
+    """See touches_no_other()."""
+    with fleet_beside(api, make) as (fleet, eatrs):
+        touches_no_other(faults.hang(), api, fleet, eatrs)
+
+
+@in_background
+def test_a_registry_that_cuts_connections_touches_no_other(ecr: Ecr, api: ApiServer, make: MakeEatr) -> None:
+    """See touches_no_other()."""
+    with fleet_beside(api, make) as (fleet, eatrs):
+        touches_no_other(faults.reset(), api, fleet, eatrs)
 
 
 @in_background
 def test_a_registry_that_failed_is_back_by_itself(ecr: Ecr, api: ApiServer, make: MakeEatr) -> None:
     """What it says at each step: the failure, the end of the token, the new one."""
-    with contextlib.ExitStack() as stack:
-        fleet = Fleet(stack)
-        eatrs = stack.enter_context(fleet_and_eatrs(make().directory / "fleet", api, fleet, lambda text: None))
+    with fleet_beside(api, make) as (fleet, eatrs):
         one = fail_until_it_is_dropped(faults.access_denied(), api, fleet, eatrs)
         url = fleet.doubles["partner"].url
         why = rf"Registry partner: no new token from {url}: AccessDeniedException \(HTTP 400\): .*not authorized"
