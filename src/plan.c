@@ -84,7 +84,8 @@ static bool lasts_as_long(const Target *t, const Auths *auths)
  * of another eatr, or from before a renewal. If it opens the same hosts it stays until its own time comes,
  * less a tenth, so that what is nearly due does not need a pass of its own. While a registry has yet to give its
  * first token, one for other hosts stays as long as it is good: its entry for that registry may be the only one
- * there is. */
+ * there is. Tokens that were replaced out of turn had no good reason to stay: other keys are there, or the
+ * registry did not take them. */
 static Plan plan_other_tokens(const Target *t, const Auths *auths, usec_t interval, usec_t now)
 {
         const KubeSecret *s = &t->secret;
@@ -97,6 +98,8 @@ static Plan plan_other_tokens(const Target *t, const Auths *auths, usec_t interv
                 return auths->incomplete && s->expires > wall
                                ? wait_until(PLAN_FRESH, now + (s->expires - wall))
                                : apply(PLAN_RENEW, PACE_NOW, true);
+        if (streq(s->token_id, t->written))
+                return apply(PLAN_RENEW, s->expires < wall + URGENT ? PACE_NOW : PACE_BULK, true);
         due = token_renewal_due(s->renewed, s->expires, interval);
         early = due - (due - s->renewed) / 10;
         if (wall < early)

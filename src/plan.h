@@ -65,6 +65,8 @@ typedef struct Plan {
  * - One with the same hosts and another id is written when it is due, which is never after one of its tokens
  *   is. So it gets each renewal of one registry however long another fails, though its times stay those of
  *   the old token; and a restart leaves it alone until its time comes.
+ * - One that was written here and holds what auths has replaced since is written at once: tokens are replaced
+ *   out of turn only for a reason, such as other keys, or that the registry does not take them.
  * - It is not written if it lasts as long as auths and is younger, or if auths has been written here before:
  *   of two eatrs with the same hosts, the one with what lasts longer prevails, and of two that are equal
  *   neither undoes what the other did. Two with different hosts quarrel, once a minute.

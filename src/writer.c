@@ -356,6 +356,14 @@ void writer_drop(Writer *w, Node *n)
 
 /* --- the whole ------------------------------------------------------------------------------------- */
 
+/* Secrets that an earlier start has written with these tokens are no other's. */
+static void own_written(Writer *w)
+{
+        TARGETS_FOREACH (n, next, w->targets)
+                if (w->auths && streq(n->target.secret.token_id, w->auths->id))
+                        plan_begun(&n->target, w->auths);
+}
+
 int writer_set_auths(Writer *w, Auths *auths)
 {
         _cleanup_buf_ Buf body = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
@@ -367,6 +375,7 @@ int writer_set_auths(Writer *w, Auths *auths)
         buf_done(&w->body);
         w->body = body;
         body = BUF_INIT(0); /* the writer's now */
+        own_written(w);
         auths_unref(w->auths);
         w->auths = auths_ref(auths);
         writer_mark_all_dirty(w);

@@ -218,6 +218,14 @@ static const struct {
           .now = 11 * H + 1,
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_NOW, true } },
 
+        /* Replaced out of turn: there are other keys, or the registry does not take it. */
+        { "written here and replaced",
+          { OLD(WALL - H), .written = OTHER_ID },
+          .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
+        { "written by another one, and young",
+          { OLD(WALL - H), .written = ID },
+          .plan = { PLAN_WAIT, PLAN_FRESH, .until = 5 * H - 36 * M } },
+
         /* As another eatr does: the one whose tokens last longer prevails, and of two that are equal each
          * writes once. */
         { "as old, written before, and overwritten",

@@ -36,6 +36,7 @@ static int test_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, v
 
 #define ID "aaaaaaaabbbbbbbb"
 #define NEXT_ID "aaaaaaaacccccccc"
+#define OTHER_ID "aaaaaaaadddddddd"
 #define APPLY(name) "PATCH /api/v1/namespaces/" name "/secrets/ecr?fieldManager=eatr"
 
 /* --- a table and its writer ---------------------------------------------------------------------------- */
@@ -577,9 +578,11 @@ static void test_a_reload_sets_limits(void **state)
                 (void) add(f, (char[]){ *name, '\0' });
         expect_writes(f, 2);
 
-        /* A shorter interval makes due what was good. */
+        /* A shorter interval makes due what was good: another one has written it. */
         for (unsigned i = 0; i < 4; i++)
                 settle(f, await(f, "PATCH "), CREATED("7"));
+        TARGETS_FOREACH (n, next, f->targets)
+                observe(f, n, SCRIPT_SECRET("", "8", OTHER_ID));
         expect_writes(f, 0);
         f->next.issued = f->auths.issued + USEC_PER_HOUR;
         assert_return_code(writer_set_auths(f->writer, &f->next), 0);
@@ -588,6 +591,28 @@ static void test_a_reload_sets_limits(void **state)
         frozen += USEC_PER_HOUR;
         writer_reload(f->writer, &config);
         expect_writes(f, 1);
+}
+
+/* It is not for its time to come: the keys are others, or the registry does not take it. Whether this process
+ * has written it or an earlier one makes no difference; what another one has written stays. */
+static void test_tokens_that_are_replaced_out_of_turn(void **state)
+{
+        Fixture *f = *state;
+
+        observe(f, add(f, "other"), SCRIPT_SECRET("", "5", OTHER_ID));
+        (void) add_old(f, "before");
+        (void) add(f, "new");
+        writer_start(f->writer);
+        settle(f, await(f, APPLY("new")), CREATED("7"));
+        expect_writes(f, 0);
+        f->next.issued = f->auths.issued + USEC_PER_MINUTE;
+        f->next.expires = f->auths.expires + USEC_PER_MINUTE;
+        frozen += USEC_PER_MINUTE;
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
+        expect_writes(f, 2);
+        settle(f, await(f, APPLY("before")), RENEWED("8"));
+        settle(f, await(f, APPLY("new")), RENEWED("8"));
+        expect_writes(f, 0);
 }
 
 /* Its place is free then, and its answer is nobody's. */
@@ -669,6 +694,7 @@ int main(void)
                 TEST(test_only_so_many_are_in_flight),
                 TEST(test_a_stop),
                 TEST(test_a_reload_sets_limits),
+                TEST(test_tokens_that_are_replaced_out_of_turn),
                 TEST(test_dropped_while_in_flight),
                 TEST(test_dry_run),
                 TEST(test_freed),
