@@ -7,6 +7,9 @@ import gzip
 import hashlib
 import io
 import json
+import re
+import secrets
+import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -16,8 +19,9 @@ from typing import Any
 import pytest
 
 from control_plane import ControlPlane
-from eatr import wait_for
+from eatr import Eatr, wait_for
 from ecr import Ecr
+from http_double import Handler, Tls
 from ports import Port
 from real import SECRET, eatrs, is_fresh, only, value_of
 
@@ -26,16 +30,19 @@ BCRYPT_BYTES = 72  # more of a password bcrypt does not look at
 
 
 class Registry:
-    """Debian's docker-registry, which lets the user AWS in with the password of one token."""
+    """Debian's docker-registry with TLS, which lets the user AWS in with the password of one token."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tls: Tls) -> None:
         self.port = Port()
         self.directory, self.host = directory, f"127.0.0.1:{self.port.number}"
         self.passwords = directory / "htpasswd"
+        self.certificates = directory / "certs"  # of whom skopeo trusts
+        self.certificates.mkdir()
+        shutil.copy(tls.ca, self.certificates / "ca.crt")
         config = {
             "version": "0.1",
             "storage": {"filesystem": {"rootdirectory": str(directory / "data")}},
-            "http": {"addr": self.host},
+            "http": {"addr": self.host, "tls": {"certificate": str(tls.cert), "key": str(tls.key)}},
             "auth": {"htpasswd": {"realm": "test", "path": str(self.passwords)}},
         }
         (directory / "config.yml").write_text(json.dumps(config))
@@ -58,7 +65,8 @@ class Registry:
     def pull(self, auth: Path) -> bool:
         """Whether the image can be copied out with this .dockerconfigjson."""
         source = f"docker://{self.host}/{IMAGE}"
-        return self.skopeo("copy", "--src-tls-verify=false", "--src-authfile", str(auth), source, f"dir:{auth}.image")
+        trust = ["--src-cert-dir", str(self.certificates)]
+        return self.skopeo("copy", *trust, "--src-authfile", str(auth), source, f"dir:{auth}.image")
 
 
 def make_image(directory: Path) -> None:
@@ -89,14 +97,15 @@ def make_image(directory: Path) -> None:
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
+def registry(tmp_path: Path, tls: Tls) -> Iterator[Registry]:
     """A registry that holds the image."""
     directory = tmp_path / "registry"
     directory.mkdir()
-    registry = Registry(directory)
+    registry = Registry(directory, tls)
     make_image(directory / "oci")
     registry.accept("push")
-    push = ["copy", "--dest-tls-verify=false", "--dest-creds", "AWS:push", f"oci:{directory / 'oci'}:v1"]
+    trust = ["--dest-cert-dir", str(registry.certificates)]
+    push = ["copy", *trust, "--dest-creds", "AWS:push", f"oci:{directory / 'oci'}:v1"]
     wait_for(lambda: registry.skopeo(*push, f"docker://{registry.host}/{IMAGE}"), 20, "the image is in the registry")
     yield registry
     registry.process.kill()
@@ -137,3 +146,58 @@ def test_the_secret_pulls_and_after_a_renewal_the_new_one_does(
         registry.accept(password_of(ecr.tokens[-1]))
         assert not registry.pull(first)
         assert registry.pull(auth_file(control_plane, "pull-a", tmp_path / "second.json"))
+
+
+def with_another_byte(text: str) -> str:
+    """The same length, one character changed where bcrypt looks at it."""
+    return text[:20] + ("b" if text[20] == "a" else "a") + text[21:]
+
+
+def said(one: Eatr, text: str) -> int:
+    """How many lines say so."""
+    return sum(bool(re.search(text, line)) for line in one.log)
+
+
+def test_what_the_registry_says_of_the_token_is_what_a_pull_shows(
+    control_plane: ControlPlane, registry: Registry, tls: Tls, tmp_path: Path
+) -> None:
+    """It takes the token: the Secret pulls. One byte of it is another one: neither. ECR gives one token for ever."""
+    token = base64.b64encode(b"AWS:" + secrets.token_urlsafe(1800).encode()).decode()
+    password = password_of(token)
+
+    def give(handler: Handler, _: int) -> None:
+        ecr.send_token(handler, token=token, good=True)
+
+    with Ecr() as ecr, eatrs(tmp_path, control_plane, ecr) as make:
+        ecr.proxy_endpoint, ecr.fault = f"https://{registry.host}", give
+        registry.accept(password)
+        control_plane.create_namespace("verify-a")
+        aws = {"verify": "required", "ca_bundle": tls.ca}
+        one = make(only("verify", {"aws": aws, "renewal": {"auth_token_renewal_interval": "1s"}})).start()
+        name = f'eatr_token_accepted{{registry="aws",host="{registry.host}"}}'
+        one.wait_log(f"eatr: {registry.host} takes the token$")
+        one.wait_metric(name, 1)
+        wait_for(lambda: is_fresh(control_plane, ecr, "verify-a"), 20, "a Secret in verify-a")
+        secret = auth_file(control_plane, "verify-a", tmp_path / "secret.json")
+        assert registry.pull(secret) and one.get("/readyz") == (200, "ok\n")
+
+        wrong = base64.b64encode(b"AWS:" + with_another_byte(password).encode()).decode()
+        changed = tmp_path / "changed.json"
+        changed.write_text(secret.read_text().replace(token, wrong))
+        assert changed.read_text() != secret.read_text() and not registry.pull(changed)
+
+        registry.accept(with_another_byte(password))
+        one.wait_log(f"warning: {registry.host} does not take the token: .*; no image can be pulled with it")
+        one.wait_metric(name, 0)
+        status, text = one.get("/readyz")
+        assert status == 503 and text.startswith(f"{registry.host} is not known to take the token: ")
+        assert not registry.pull(secret)
+
+        calls = len(ecr.calls)
+        wait_for(lambda: len(ecr.calls) >= calls + 3, 10, "it is asked again")
+        registry.accept(password)
+        wait_for(lambda: said(one, "takes the token$") == 2, 10, "the registry takes it again")
+        one.wait_metric(name, 1)
+        assert said(one, "does not take the token") == 1 and one.get("/readyz") == (200, "ok\n")
+        assert registry.pull(secret)
+        one.stop()
