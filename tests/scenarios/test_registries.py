@@ -195,6 +195,21 @@ def test_all_are_renewed_by_one_write(seconds: float, api: ApiServer, fleet: Fle
         assert len(writes(api)) == 2 * n and fleet.calls() == [n] * 5
 
 
+@in_background
+def test_tokens_of_one_age_are_renewed_together(ecr: Ecr, api: ApiServer, make: MakeEatr) -> None:
+    """Although each is to be renewed a little before half of its life, at random: the first takes the others along."""
+    with fleet_beside(api, make) as (fleet, eatrs):
+        for double in fleet.doubles.values():
+            double.lifetime = 40
+        one = eatrs().start()
+        one.wait_ready()
+        for n in (1, 2):
+            wait_for(lambda: fleet.calls() == [n] * 5, 25)
+            wait_auths(api, fleet)
+            assert len(writes(api)) == 2 * n and fleet.calls() == [n] * 5
+        one.stop()
+
+
 def test_tokens_that_live_differently_are_renewed_in_their_own_time(
     api: ApiServer, fleet: Fleet, eatr: MakeEatr
 ) -> None:

@@ -10,12 +10,13 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import faults
 from api_server import ApiServer
-from conftest import MakeEatr, wait_fresh, writes
+from conftest import MakeEatr, between, wait_fresh, writes
 from eatr import Changes, Eatr, merged, wait_for
 from ecr import Ecr
 from http_double import Double, Fault, Handler, Tls
@@ -137,6 +138,14 @@ def test_required_makes_it_a_matter_of_being_ready(
     one.wait_log(f"{UNCLEAR}{registry.host} takes the token: .*503")
     status, text = one.get("/readyz")
     assert status == 503 and "503" in text
+
+
+def test_what_is_not_asked_is_not_waited_for(api: ApiServer, tmp_path: Path) -> None:
+    """ECR Public lets everybody in: its answer would say nothing."""
+    with Ecr(public=True) as ecr, between(tmp_path, ecr, api, print) as make:
+        one = make({"aws": {"region": None, "public": True, "verify": "required"}}).start()
+        one.wait_ready()
+        assert one.get("/readyz") == (200, "ok\n") and not accepted(one)
 
 
 def test_no_asks_nothing(ecr: Ecr, api: ApiServer, tls: Tls, eatr: MakeEatr) -> None:
