@@ -23,6 +23,7 @@ class Metadata(Double):
         super().__init__(port=port)
         self.ecr = ecr  # who is told of the keys
         self.role = "ops-instance@1"  # of the instance
+        self.container = CONTAINER  # where containers ask
         self.lifetime = 21600.0  # of keys, in seconds
         self.authorization = f"Basic {secrets.token_urlsafe(24)}"  # that containers have
         self.old_authorizations: set[str] = set()
@@ -34,7 +35,7 @@ class Metadata(Double):
     @property
     def container_url(self) -> str:
         """For AWS_CONTAINER_CREDENTIALS_FULL_URI."""
-        return self.url + CONTAINER
+        return self.url + self.container
 
     @property
     def secrets(self) -> set[str]:
@@ -54,7 +55,7 @@ class Metadata(Double):
         if fault is not None and fault(handler, len(self.requests)) is not False:
             return
         record = handler.record
-        if record.target == CONTAINER:
+        if record.target == self.container:
             self._answer_container(handler)
         elif (record.method, record.target) == ("PUT", "/latest/api/token"):
             self._answer_token(handler)
