@@ -218,9 +218,9 @@ def background(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return background
 
 
-@pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A real kube-apiserver with etcd from $KUBEBUILDER_ASSETS; one for the whole session."""
+@contextlib.contextmanager
+def new_control_plane(directory: Path) -> Iterator[Any]:
+    """A real kube-apiserver with etcd from $KUBEBUILDER_ASSETS; skips the test where there is none."""
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if not assets:
         text = "KUBEBUILDER_ASSETS does not name a folder with etcd and kube-apiserver (tests/control-plane)"
@@ -229,12 +229,19 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         pytest.skip(text)
     from control_plane import ControlPlane
 
-    cluster = ControlPlane(Path(assets), tmp_path_factory.mktemp("control-plane"))
+    cluster = ControlPlane(Path(assets), directory)
     cluster.start()
     try:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real control plane; one for the whole session."""
+    with new_control_plane(tmp_path_factory.mktemp("control-plane")) as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")

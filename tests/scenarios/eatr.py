@@ -104,9 +104,11 @@ class Eatr:
     (time.monotonic()). The kernel kills eatr when the thread that called start() ends.
     """
 
-    def __init__(self, directory: Path, *, binary: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, binary: Path | None = None, prefix: Iterable[str] = ()) -> None:
+        """`prefix` is a command that runs it elsewhere, such as in another network."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
+        self.prefix = list(prefix)
         self.binary = binary or find_binary()
         self.config_path = directory / "eatr.conf"
         self.config: Config = {}  # what write_config() was last given
@@ -120,7 +122,8 @@ class Eatr:
         self.code: int | None = None  # the exit status; negative: the signal
         self.started = 0.0
         self.changed = threading.Condition()
-        self.notify = NotifySocket(self.changed)
+        # An abstract name is known in this network only.
+        self.notify = NotifySocket(self.changed, directory / "notify" if self.prefix else None)
 
     # Set-up ----------------------------------------------------------------------------------------------
 
@@ -164,7 +167,7 @@ class Eatr:
         environment["NOTIFY_SOCKET"] = self.notify.address
         if watchdog is not None:
             environment["WATCHDOG_USEC"] = str(int(watchdog * 1e6))
-        command = ["setpriv", "--pdeathsig", "KILL", "--"]
+        command = ["setpriv", "--pdeathsig", "KILL", "--", *self.prefix]
         stored = self.notify.fdstore
         if stored:
             environment |= listen_environment(stored)

@@ -55,7 +55,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Tls:
-    """A throw-away CA and a server certificate for 127.0.0.1 and localhost."""
+    """A throw-away CA and a server certificate, for 127.0.0.1 and localhost unless it was issued for others."""
 
     ca: Path
     cert: Path
@@ -64,29 +64,24 @@ class Tls:
     @classmethod
     def make(cls, directory: Path) -> Tls:
         """Makes the CA and the certificate in an existing directory."""
-        tls = cls(directory / "ca.pem", directory / "server.pem", directory / "server.key")
-        ca_key = directory / "ca.key"
-        new: list[str | Path] = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
-        new += ["ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-batch", "-subj"]
-        ca = [*new, "/CN=eatr test CA", "-keyout", ca_key, "-out", tls.ca]
-        ca += ["-addext", "keyUsage=critical,keyCertSign"]
-        server = [
-            *new,
-            "/CN=eatr test server",
-            "-keyout",
-            tls.key,
-            "-out",
-            tls.cert,
-            "-CA",
-            tls.ca,
-            "-CAkey",
-            ca_key,
-        ]
-        server += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-        server += ["-addext", "basicConstraints=critical,CA:FALSE"]
-        for command in (ca, server):
-            subprocess.run(command, check=True, capture_output=True)
-        return tls
+        ca = directory / "ca.pem"
+        arguments = ["-subj", "/CN=eatr test CA", "-addext", "keyUsage=critical,keyCertSign"]
+        _new_certificate(ca, directory / "ca.key", *arguments)
+        return cls(ca, ca, directory / "ca.key").issue("server", "IP:127.0.0.1", "DNS:localhost")
+
+    def issue(self, stem: str, *names: str) -> Tls:
+        """Makes another certificate of the same CA, for these names, in STEM.pem beside it."""
+        made = Tls(self.ca, self.ca.with_name(f"{stem}.pem"), self.ca.with_name(f"{stem}.key"))
+        arguments = ["-subj", "/CN=eatr test server", "-CA", self.ca, "-CAkey", self.ca.with_name("ca.key")]
+        arguments += ["-addext", f"subjectAltName={','.join(names)}"]
+        _new_certificate(made.cert, made.key, *arguments, "-addext", "basicConstraints=critical,CA:FALSE")
+        return made
+
+
+def _new_certificate(cert: Path, key: Path, *arguments: str | Path) -> None:
+    command: list[str | Path] = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt"]
+    command += ["ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-batch", "-keyout", key, "-out", cert]
+    subprocess.run([*command, *arguments], check=True, capture_output=True)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,11 +87,11 @@ class Result:
         return self.stdout.rstrip("\n")
 
 
-def find_obstacle() -> str | None:
-    """Why no machine can be booted here, None if nothing is in the way."""
+def find_obstacle(needed: Iterable[str] = NEEDED) -> str | None:
+    """Why no machine can be booted here with these programs, None if nothing is in the way."""
     if os.geteuid() != 0:
         return "only root can boot a machine"
-    missing = [program for program in NEEDED if shutil.which(program, path=ENVIRONMENT["PATH"]) is None]
+    missing = [program for program in needed if shutil.which(program, path=ENVIRONMENT["PATH"]) is None]
     if missing:
         return f"to boot a machine needs {', '.join(missing)}"
     script = (
@@ -296,11 +296,7 @@ class Machine:
 
     def socket(self) -> socket.socket:
         """A TCP socket of the machine's network."""
-        made: list[socket.socket] = []
-        thread = threading.Thread(target=lambda: made.append(self._socket_there()))
-        thread.start()  # setns() is about the thread that calls it
-        thread.join()
-        return made[0]
+        return socket_of(self.leader)
 
     def get(self, port: int, path: str) -> tuple[int, str]:
         """GETs a path of an HTTP server on the machine's 127.0.0.1: the status and the body."""
@@ -325,24 +321,37 @@ class Machine:
             return True
         return False
 
-    def _socket_there(self) -> socket.socket:
-        with open(f"/proc/{self.leader}/ns/net", "rb") as network:
+
+def socket_of(pid: int) -> socket.socket:
+    """A TCP socket of the network that a process is in."""
+    made: list[socket.socket] = []
+
+    def make() -> None:
+        with open(f"/proc/{pid}/ns/net", "rb") as network:
             if _libc.setns(network.fileno(), CLONE_NEWNET) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
-        return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        made.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+
+    thread = threading.Thread(target=make)
+    thread.start()  # setns() is about the thread that calls it
+    thread.join()
+    return made[0]
 
 
 class Relay:
-    """Listens on 127.0.0.1 in a machine, and connects each client to the same port of 127.0.0.1 here."""
+    """Listens in a machine, on 127.0.0.1 and the same port unless told otherwise, and connects each client
+    to a port of 127.0.0.1 here."""
 
-    def __init__(self, port: int, make_socket: Callable[[], socket.socket]) -> None:
+    def __init__(
+        self, port: int, make_socket: Callable[[], socket.socket], there: tuple[str, int] | None = None
+    ) -> None:
         """Begins."""
         self.port = port
         self._ends: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listening = make_socket()
         self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listening.bind(("127.0.0.1", port))
+        self._listening.bind(there or ("127.0.0.1", port))
         self._listening.listen(128)
         threading.Thread(target=self._accept, daemon=True).start()
 
