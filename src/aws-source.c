@@ -67,9 +67,6 @@ int aws_source_add_role(AwsSource *s, const AwsRole *role, bool first)
 
 static void erase_strings(AwsSource *s)
 {
-        if (!s)
-                return NULL;
-
         char **strings[] = {
                 &s->origin,
                 &s->keys.access_key_id,

@@ -177,7 +177,7 @@ static void test_session_token_that_aws_quotes_is_not_shown(void **state)
                 AWS_SKEWED);
         assert_string_equal(
                 error, "InvalidSignatureException (HTTP 400): The request signature we calculated does not "
-                       "match the signature you provided.");
+                       "match the signature you provided");
 }
 
 static void test_error_text_is_one_short_line(void **state)

@@ -78,6 +78,7 @@ static struct Registries {
         Auths *auths;
         size_t failing;
         bool unsettled;
+        size_t lacking;
 } registries, other_registries; /* those that come after them */
 static unsigned n_registries;
 
@@ -206,6 +207,8 @@ void registries_past_done(RegistriesPast *p)
 SAYS(Auths *, registries_auths, Registries, x->auths)
 SAYS(size_t, registries_failing, Registries, x->failing)
 SAYS(bool, registries_settled, Registries, !x->unsettled)
+SAYS(size_t, registries_count, Registries, 2)
+SAYS(size_t, registries_good, Registries, 2 - x->lacking)
 
 Registries *registries_free(Registries *r)
 {
@@ -845,7 +848,6 @@ static void test_once_ends_when_all_has_been_tried(void **state)
 }
 
 /* Each has a say in what is written, so each has its chance; but one that fails is not waited for. */
-/* Each has a say in what is written, so each has its chance; but one that fails is not waited for. */
 static void test_once_waits_for_every_registry(void **state)
 {
         begin_with(EATR_ONCE, false);
@@ -858,6 +860,14 @@ static void test_once_waits_for_every_registry(void **state)
         registries.unsettled = false;
         review();
         assert_int_equal(exit_code(), 0);
+        (void) end(state);
+
+        begin_with(EATR_ONCE, false);
+        registries.auths = &auths;
+        registries.lacking = 1;
+        cluster.tries = 3;
+        review();
+        assert_int_equal(exit_code(), 1);
         (void) end(state);
 
         begin_with(EATR_ONCE, false);
