@@ -30,7 +30,7 @@ typedef struct AwsRole {
 
 typedef struct AwsSource {
         AwsSourceKind kind;
-        char *origin; /* for people: "aws_access_key_id in [aws]", "profile ci in /etc/eatr/credentials" */
+        char *origin; /* for people: "credential_process", "profile ci in /etc/eatr/credentials" */
 
         /* The beginning, by kind; what is not the kind's own is NULL. */
         struct {

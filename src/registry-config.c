@@ -106,23 +106,12 @@ static int add_role(const ConfAws *aws, AwsSource *s)
         return aws_source_add_role(s, &role, false);
 }
 
-/* For people: "credential_process in [aws]". */
+/* For people: the key that names the source, wherever it stands. */
 static int describe(const ConfRegistry *conf, AwsSource *s)
 {
-        static const char *const keys[_AWS_SOURCE_KIND_MAX] = {
-                [AWS_SOURCE_STATIC] = "aws_access_key_id",
-                [AWS_SOURCE_PROCESS] = "credential_process",
-                [AWS_SOURCE_WEB_IDENTITY] = "web_identity_token_file",
-                [AWS_SOURCE_ROLES_ANYWHERE] = "certificate",
-                [AWS_SOURCE_CONTAINER] = "credential_source",
-                [AWS_SOURCE_IMDS] = "credential_source",
-                [AWS_SOURCE_CLUSTER_SECRET] = "credentials_secret",
-        };
-        bool named = conf->aws.credential_source != CONF_CREDENTIAL_SOURCE_NONE;
+        const ConfKey *key = conf_keys_source(conf);
 
-        s->origin = str_printf(streq(conf->name, "aws") ? "%s in [%s]" : "%s in [registry %s]",
-                               named ? "credential_source" : keys[s->kind], conf->name);
-        return s->origin ? 0 : -ENOMEM;
+        return str_replace(&s->origin, key ? key->name : aws_source_kind_to_string(s->kind));
 }
 
 static int make_source(const ConfRegistry *conf, const RegistryEnvironment *environment, AwsSource **ret,

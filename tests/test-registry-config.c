@@ -74,7 +74,7 @@ static void test_keys(void **state)
         assert_string_equal(c->source->keys.access_key_id, "AKIAEXAMPLE");
         assert_string_equal(c->source->keys.secret_access_key, SECRET);
         assert_null(c->source->keys.session_token);
-        assert_string_equal(c->source->origin, "aws_access_key_id in [aws]");
+        assert_string_equal(c->source->origin, "aws_access_key_id");
         assert_int_equal(c->source->n_roles, 0);
         assert_null(c->files);
 
@@ -93,7 +93,7 @@ static void test_a_program(void **state)
 
         assert_int_equal(c->source->kind, AWS_SOURCE_PROCESS);
         assert_string_equal(c->source->process, "/bin/get --it");
-        assert_string_equal(c->source->origin, "credential_process in [aws]");
+        assert_string_equal(c->source->origin, "credential_process");
         assert_int_equal(c->source->n_roles, 1);
 }
 
@@ -107,7 +107,7 @@ static void test_a_web_identity(void **state)
         assert_string_equal(c->source->role.arn, ARN "ci");
         assert_string_equal(c->source->role.session_name, "me");
         assert_int_equal(c->source->n_roles, 0);
-        assert_string_equal(c->source->origin, "web_identity_token_file in [aws]");
+        assert_string_equal(c->source->origin, "web_identity_token_file");
         assert_null(c->files); /* the token is read for each call */
 }
 
@@ -124,7 +124,7 @@ static void test_a_certificate(void **state)
         assert_string_equal(c->source->anywhere.profile_arn, PROFILE);
         assert_string_equal(c->source->role.arn, ARN "edge");
         assert_int_equal(c->source->n_roles, 0);
-        assert_string_equal(c->source->origin, "certificate in [aws]");
+        assert_string_equal(c->source->origin, "certificate");
         assert_string_equal(c->places.anywhere_url, "https://rolesanywhere.eu-central-1.amazonaws.com");
         check_list(c->files, "/x/c.pem /x/k.pem");
         assert_int_equal(c->certificate_expires, 0); /* there is none: that is told when it is used */
@@ -159,7 +159,7 @@ static void test_surroundings(void **state)
 
         assert_int_equal(a->source->kind, AWS_SOURCE_STATIC);
         assert_string_equal(a->source->keys.access_key_id, "AKIAENV");
-        assert_string_equal(a->source->origin, "credential_source in [aws]");
+        assert_string_equal(a->source->origin, "credential_source");
         assert_int_equal(b->source->kind, AWS_SOURCE_CONTAINER);
         assert_string_equal(b->source->container.url, "http://169.254.170.2/v2/x");
         assert_int_equal(c->source->kind, AWS_SOURCE_IMDS);
@@ -189,7 +189,7 @@ static void test_a_secret_of_the_cluster(void **state)
         assert_int_equal(c->source->kind, AWS_SOURCE_CLUSTER_SECRET);
         assert_string_equal(c->source->secret, "ci-cd/ecr");
         assert_int_equal(c->source->n_roles, 1);
-        assert_string_equal(c->source->origin, "credentials_secret in [registry ci]");
+        assert_string_equal(c->source->origin, "credentials_secret");
 }
 
 /* --- profiles --------------------------------------------------------------------------------------------

@@ -276,7 +276,7 @@ static int setup(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         start_ecr(f);
         f->source = aws_source_new();
-        assert_return_code(str_replace(&f->source->origin, "aws_access_key_id in [aws]"), 0);
+        assert_return_code(str_replace(&f->source->origin, "aws_access_key_id"), 0);
         assert_return_code(str_replace(&f->source->keys.access_key_id, "ASIAIOSFODNN7EXAMPLE"), 0);
         assert_return_code(str_replace(&f->source->keys.secret_access_key, secret_key), 0);
         assert_return_code(str_replace(&f->source->keys.session_token, session), 0);
