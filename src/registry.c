@@ -326,7 +326,7 @@ static usec_t take_up(Registry *r, const RegistryPast *past)
         (void) clock_format_duration(left, registry_token_left(r));
         r->proven = streq(past->origin.keys, r->config->origin.keys);
         if (r->verify)
-                verify_take_over(r->verify, past->verify);
+                verify_take_over(r->verify, &past->verified);
         if (r->proven) {
                 r->session_end = past->session_end;
                 r->bound = past->bound;
@@ -348,7 +348,7 @@ void registry_past(const Registry *r, RegistryPast *ret)
                 .token = r->token,
                 .origin = r->config->origin,
                 .last_success = r->last_success,
-                .verify = r->verify,
+                .verified = verify_answer(r->verify),
                 .session_end = r->session_end,
                 .bound = r->bound,
         };

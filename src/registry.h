@@ -27,7 +27,7 @@ typedef struct RegistryPast {
         usec_t last_success;
         usec_t session_end; /* CLOCK_BOOTTIME when the credentials of the token end; 0: not known */
         bool bound;         /* the token is known to end with them */
-        const Verify *verify; /* what is known of the token, in this process alone; NULL: nothing */
+        VerifyAnswer verified; /* what the registry says of the token */
 } RegistryPast;
 
 /* What is handed in has to outlive it; interval is that between renewals, 0 for half a token's life. past may

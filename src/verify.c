@@ -13,7 +13,6 @@
 
 #define REQUEST_TIMEOUT (20 * USEC_PER_SEC)
 #define RESPONSE_MAX (64U * 1024)
-#define ERROR_MAX 256U
 
 static const BackoffPolicy backoff_verify = { .base = 30 * USEC_PER_SEC, .cap = 1 * USEC_PER_HOUR };
 
@@ -28,10 +27,9 @@ struct Verify {
         HttpClient *client; /* for one request: the next is hours away */
         HttpRequest *request;
         Token *token;
-        VerifyResult result;
+        VerifyAnswer last;
         unsigned tries; /* since it was good */
         usec_t again;   /* when it is to be asked once more, CLOCK_BOOTTIME; 0: not */
-        char error[ERROR_MAX];
 };
 
 static void ask_in(Verify *v, usec_t delay)
@@ -50,19 +48,19 @@ static void tell(const Verify *v, VerifyResult before)
 {
         const char *host = v->token->host;
 
-        if (v->result == before)
+        if (v->last.result == before)
                 return;
-        if (v->result == VERIFY_GOOD)
+        if (v->last.result == VERIFY_GOOD)
                 log_event(LOG_INFO, MESSAGE_PULL_GOOD, "%s%s takes the token", v->label, host);
-        else if (v->result == VERIFY_REFUSED)
+        else if (v->last.result == VERIFY_REFUSED)
                 log_event(LOG_WARNING, MESSAGE_PULL_REFUSED,
                           "%s%s does not take the token: %s; no image can be pulled with it. Asking again",
-                          v->label, host, v->error);
+                          v->label, host, v->last.error);
         else
                 log_event(LOG_NOTICE, MESSAGE_PULL_UNCLEAR,
                           "%sCannot find out whether %s takes the token: %s; the nodes may reach it all the "
                           "same. Asking again",
-                          v->label, host, v->error);
+                          v->label, host, v->last.error);
 }
 
 static VerifyResult judge(HttpOutcome outcome)
@@ -78,7 +76,7 @@ static void plan(Verify *v)
 {
         usec_t now = clock_boottime(), delay = USEC_INFINITY;
 
-        if (v->result == VERIFY_GOOD)
+        if (v->last.result == VERIFY_GOOD)
                 v->tries = 0;
         else
                 delay = backoff_delay(&backoff_verify, ++v->tries, backoff_random());
@@ -91,13 +89,13 @@ static void plan(Verify *v)
 static void on_done(HttpRequest *q, HttpOutcome outcome, void *userdata)
 {
         Verify *v = userdata;
-        VerifyResult before = v->result;
+        VerifyResult before = v->last.result;
 
-        v->result = judge(outcome);
+        v->last.result = judge(outcome);
         if (*http_request_error(q))
-                (void) snprintf(v->error, sizeof(v->error), "%s", http_request_error(q));
+                (void) snprintf(v->last.error, sizeof(v->last.error), "%s", http_request_error(q));
         else
-                (void) snprintf(v->error, sizeof(v->error), "HTTP status %ld", http_request_status(q));
+                (void) snprintf(v->last.error, sizeof(v->last.error), "HTTP status %ld", http_request_status(q));
         drop_request(v);
         tell(v, before);
         plan(v);
@@ -150,22 +148,24 @@ void verify_token(Verify *v, Token *token, usec_t again)
         ask_in(v, 0);
 }
 
-void verify_take_over(Verify *v, const Verify *old)
+void verify_take_over(Verify *v, const VerifyAnswer *known)
 {
-        if (!old)
-                return;
-        v->result = old->result;
-        memcpy(v->error, old->error, sizeof(v->error));
+        v->last = *known;
+}
+
+VerifyAnswer verify_answer(const Verify *v)
+{
+        return v ? v->last : (VerifyAnswer){ .result = VERIFY_UNKNOWN };
 }
 
 VerifyResult verify_result(const Verify *v)
 {
-        return v ? v->result : VERIFY_UNKNOWN;
+        return v ? v->last.result : VERIFY_UNKNOWN;
 }
 
 const char *verify_error(const Verify *v)
 {
-        return v && v->result != VERIFY_GOOD ? v->error : "";
+        return v && v->last.result != VERIFY_GOOD ? v->last.error : "";
 }
 
 int verify_new(sd_event *event, const char *label, const char *ca_bundle, verify_answered_t answered,

@@ -69,6 +69,16 @@ static VerifyResult double_verify_result(const Verify *v)
         return v->result;
 }
 
+static VerifyAnswer double_verify_answer(const Verify *v)
+{
+        return (VerifyAnswer){ .result = v ? v->result : VERIFY_UNKNOWN };
+}
+
+static void double_verify_take_over(Verify *v, const VerifyAnswer *known)
+{
+        v->result = known->result;
+}
+
 static Verify *double_verify_free(Verify *v)
 {
         free(v);
@@ -79,6 +89,8 @@ static Verify *double_verify_free(Verify *v)
 #define verify_new double_verify_new
 #define verify_token double_verify_token
 #define verify_result double_verify_result
+#define verify_answer double_verify_answer
+#define verify_take_over double_verify_take_over
 #define verify_free double_verify_free
 #include "clockwork-on.h"
 #undef clock_boottime
@@ -1024,6 +1036,7 @@ static void test_a_successor_knows_of_the_session(void **state)
         succeed_itself(f, 0);
         assert_int_equal(wait_after(f), LIFE / 2 - 30 * USEC_PER_MINUTE);
         assert_int_equal(f->registry->verify->n_asked, 1);
+        assert_int_equal(f->registry->verify->result, VERIFY_GOOD);
         assert_int_equal(f->registry->verify->again, boottime + 31 * USEC_PER_MINUTE);
         pass(USEC_PER_HOUR);
         answer_verify(f, VERIFY_REFUSED);

@@ -298,6 +298,31 @@ static void test_changes_are_told_once(void **state)
         assert_int_equal(f->n_answered, 5);
 }
 
+/* What is known already is no news to the next one. */
+static void test_what_is_known_is_taken_over(void **state)
+{
+        Fixture *f = *state;
+        VerifyAnswer known;
+
+        assert_int_equal(verify_answer(NULL).result, VERIFY_UNKNOWN);
+        begin(f, 0);
+        answer(f, 401);
+        known = verify_answer(f->verify);
+        teardown(state);
+        setup(state);
+        f = *state;
+        said[0] = '\0';
+        verify_take_over(f->verify, &known);
+        assert_int_equal(verify_result(f->verify), VERIFY_REFUSED);
+        assert_string_equal(verify_error(f->verify), "HTTP status 401");
+        begin(f, 0);
+        answer(f, 401);
+        assert_string_equal(said, "");
+        begin(f, 0);
+        answer(f, 200);
+        assert_non_null(strstr(said, "takes the token"));
+}
+
 static void test_it_is_asked_once_more_at_the_given_time(void **state)
 {
         Fixture *f = *state;
@@ -394,6 +419,7 @@ int main(void)
                 TEST(test_each_answer_has_its_meaning),
                 TEST(test_it_is_asked_until_it_is_good),
                 TEST(test_changes_are_told_once),
+                TEST(test_what_is_known_is_taken_over),
                 TEST(test_it_is_asked_once_more_at_the_given_time),
                 TEST(test_what_is_not_good_then_is_asked_soon_again),
                 TEST(test_the_given_time_comes_before_a_longer_wait),
