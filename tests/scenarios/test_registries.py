@@ -373,7 +373,7 @@ def test_a_reload_changes_hosts_without_a_call(api: ApiServer, fleet: Fleet, eat
     change_and_reload(one, {"registry ireland": {"hosts": None}, "registry virginia": {"hosts": "v.example"}})
     wanted = {**fleet.auths(), "v.example": fleet.doubles["virginia"].last_token}
     del wanted[MIRROR]
-    wait_for(lambda: auths(api) == wanted, 1)
+    wait_for(lambda: all(auths(api, namespace) == wanted for namespace in api.namespaces()), 2)
     assert fleet.calls() == [1] * 5 and len(writes(api)) == 4
 
 
