@@ -45,6 +45,15 @@ struct AwsFetch {
 
 /* --- the end --------------------------------------------------------------------------------------- */
 
+/* How much of a URL comes before its path, which opens as much as a password where AWS's agents make it up. */
+static size_t host_end(const char *url)
+{
+        const char *host = strstr(url, "://");
+        size_t before = host ? (size_t) (host - url) + strlen("://") : 0;
+
+        return before + strcspn(url + before, "/?");
+}
+
 /* What is being done, for errors. */
 static void describe(const AwsFetch *f, char *buffer, size_t size)
 {
@@ -62,7 +71,8 @@ static void describe(const AwsFetch *f, char *buffer, size_t size)
         else if (s->kind == AWS_SOURCE_IMDS)
                 (void) snprintf(buffer, size, "instance metadata at %s", f->places->imds_url);
         else
-                (void) snprintf(buffer, size, "container credentials at %s", s->container.url);
+                (void) snprintf(buffer, size, "container credentials at %.*s", (int) host_end(s->container.url),
+                                s->container.url);
 }
 
 static void end(AwsFetch *f, AwsOutcome outcome, const char *why)

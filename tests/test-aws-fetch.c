@@ -731,9 +731,11 @@ static void test_containers_without_credentials(void **state)
                 "container credentials at %s: the token in token: there is more than one line in it",
                 f->script.url);
 
-        f->source = (AwsSource){ .kind = AWS_SOURCE_CONTAINER, .container.url = f->script.url };
+        _cleanup_free_ char *url = str_printf("%s/v2/credentials/1a2b?3c", f->script.url);
+
+        f->source = (AwsSource){ .kind = AWS_SOURCE_CONTAINER, .container.url = url };
         fetch(f);
-        script_answer(script_await(&f->script, "GET / "), "403 No", "",
+        script_answer(script_await(&f->script, "GET /v2/credentials/1a2b?3c "), "403 No", "",
                       "{\"code\":\"AccessDenied\",\"message\":\"no\"}");
         wait_done(f);
         assert_failed(f, AWS_REJECTED, denied);
