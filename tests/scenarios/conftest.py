@@ -304,6 +304,18 @@ def skip_systemd(reason: str) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Any]:
+    """A host with files and a network of its own, see PrivateHost, and nothing of eatr's."""
+    from private_host import PrivateHost, why_not
+
+    obstacle = why_not()
+    if obstacle is not None:
+        skip_systemd(obstacle)
+    with PrivateHost(tmp_path / "host") as host:
+        yield host
+
+
 @pytest.fixture(scope="session", params=["deb", "rpm"])
 def ops_host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A machine for packages of one kind, with nothing installed, see OpsHost; one for all tests."""

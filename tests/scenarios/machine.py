@@ -343,10 +343,15 @@ class Relay:
     to a port of 127.0.0.1 here."""
 
     def __init__(
-        self, port: int, make_socket: Callable[[], socket.socket], there: tuple[str, int] | None = None
+        self,
+        port: int,
+        make_socket: Callable[[], socket.socket],
+        there: tuple[str, int] | None = None,
+        make_client: Callable[[], socket.socket] = socket.socket,
     ) -> None:
-        """Begins."""
+        """Begins. The other way round, `make_socket` makes sockets of here and `make_client` of there."""
         self.port = port
+        self._make_client = make_client
         self._ends: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listening = make_socket()
@@ -371,8 +376,8 @@ class Relay:
                 threading.Thread(target=self._connect, args=(client,), daemon=True).start()
 
     def _connect(self, client: socket.socket) -> None:
-        here = ("127.0.0.1", self.port)
-        with client, contextlib.suppress(OSError), socket.create_connection(here) as server:
+        with client, contextlib.suppress(OSError), self._make_client() as server:
+            server.connect(("127.0.0.1", self.port))
             with self._lock:
                 self._ends |= {client, server}
             for end in (client, server):

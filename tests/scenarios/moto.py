@@ -47,6 +47,11 @@ def host_of(account: str) -> str:
     return f"{account}.dkr.ecr.{REGION}.amazonaws.com"
 
 
+def token_of(account: str) -> str:
+    """The token for that host, always the same one."""
+    return base64.b64encode(f"AWS:{account}-auth-token".encode()).decode()
+
+
 def accounts_in(api: ApiServer) -> dict[str, str]:
     """Namespace -> the account whose registry, and whose token, its Secret has."""
     found = {}
@@ -56,7 +61,7 @@ def accounts_in(api: ApiServer) -> dict[str, str]:
             (host, token), *more = secret.auths.items()
             account = host.partition(".")[0]
             assert not more and host == host_of(account), secret.auths
-            assert base64.b64decode(token).decode() == f"AWS:{account}-auth-token", secret.auths
+            assert token == token_of(account), secret.auths
             found[namespace] = account
     return found
 

@@ -112,6 +112,10 @@ class PrivateHost:
                 hosts.write(f"{address} {name}\n")
         self._relays.append(Relay(port_here, lambda: socket_of(self._process.pid), (address, port)))
 
+    def reach(self, port: int) -> None:
+        """Has a port of 127.0.0.1 here, which nobody listens on, lead to the same one there."""
+        self._relays.append(Relay(port, socket.socket, make_client=lambda: socket_of(self._process.pid)))
+
     def shell(self, commands: str, folder: Path, environment: dict[str, str]) -> None:
         """Runs lines as somebody types them in a folder of this machine; each has to succeed."""
         done = subprocess.run(

@@ -17,27 +17,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from api_server import SECRET, ApiServer
-from conftest import finish, new_control_plane, skip_systemd
+from conftest import finish, new_control_plane
 from eatr import Eatr, wait_for
 from example_scene import SURROUND, Scene
 from http_double import Tls
 from manual import Example, read_examples
-from private_host import PrivateHost, why_not
+from private_host import PrivateHost
 
 CONFIG, KUBECONFIG = "/etc/eatr/eatr.conf", "/etc/eatr/kubeconfig"
 EXAMPLES = read_examples()
 Auths = Callable[[str], "dict[str, str] | None"]
 """What the Secret of a namespace has: host -> auth."""
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[PrivateHost]:
-    """A host with nothing of eatr's."""
-    obstacle = why_not()
-    if obstacle is not None:
-        skip_systemd(obstacle)
-    with PrivateHost(tmp_path / "host") as host:
-        yield host
 
 
 @contextlib.contextmanager
