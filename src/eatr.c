@@ -40,6 +40,7 @@ struct Eatr {
         usec_t started; /* CLOCK_REALTIME */
         bool review_pending, ready, suspected, stalled, stopping;
         char status[STATUS_MAX];
+        char reload_problem[STATUS_REASON_MAX + 1];
 
         /* The pass that is under way since a token came; 0: none. */
         usec_t pass_started;
@@ -52,7 +53,7 @@ static void tell_status(Eatr *e)
 {
         char status[STATUS_MAX];
 
-        status_format(e->registries, e->cluster, status);
+        status_format(e->registries, e->cluster, e->reload_problem, status);
         if (streq(status, e->status))
                 return;
         memcpy(e->status, status, sizeof(status));
@@ -469,10 +470,17 @@ void eatr_begin_reload(const Eatr *e)
                 (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now);
 }
 
-void eatr_end_reload(const Eatr *e)
+void eatr_end_reload(Eatr *e, const char *problem)
 {
+        (void) snprintf(e->reload_problem, sizeof(e->reload_problem), "%s", problem ? problem : "");
+        tell_status(e);
         if (e->ready)
                 (void) sd_notify(false, "READY=1");
+}
+
+const char *eatr_reload_problem(const Eatr *e)
+{
+        return e->reload_problem;
 }
 
 const Registries *eatr_registries(const Eatr *e)

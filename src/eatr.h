@@ -35,10 +35,13 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret);
  * was. */
 int eatr_reload(Eatr *e, const EatrConfig *config);
 
-/* Tell systemd that a reload begins and has ended, however it did. Not before the start has ended, which the
- * latter would seem to say. */
+/* Tell systemd that a reload begins and has ended. Not before the start has ended, which the latter would seem
+ * to say. problem is why it has not taken effect, or NULL; it is shown until one has. */
 void eatr_begin_reload(const Eatr *e);
-void eatr_end_reload(const Eatr *e);
+void eatr_end_reload(Eatr *e, const char *problem);
+
+/* Why the last reload has not taken effect; "" if it has. */
+const char *eatr_reload_problem(const Eatr *e);
 
 const Registries *eatr_registries(const Eatr *e);
 const Cluster *eatr_cluster(const Eatr *e);

@@ -190,26 +190,27 @@ static int change_setup(Daemon *d, Setup *new)
         return 0;
 }
 
-static void reload(Daemon *d)
+/* Returns whether a new setup is in force; *error says why not. */
+static bool reload(Daemon *d, SetupError *error)
 {
         _cleanup_(setup_freep) Setup *new = NULL;
-        SetupError error = { "" };
         int r;
 
-        r = setup_load(d->options, &new, &error);
+        r = setup_load(d->options, &new, error);
         if (r >= 0) {
                 r = change_setup(d, new);
                 if (r < 0)
-                        (void) snprintf(error.text, sizeof(error.text), "%s", strerror(-r));
+                        (void) snprintf(error->text, sizeof(error->text), "%s", strerror(-r));
         }
         if (r < 0) {
                 log_event(LOG_ERR, MESSAGE_RELOAD_REFUSED,
-                          "Not reloaded, the old configuration stays in force: %s", error.text);
-                return;
+                          "Not reloaded, the old configuration stays in force: %s", error->text);
+                return false;
         }
         new = NULL; /* the daemon's now */
         log_open(d->setup->conf->verbosity);
         tell_setup(d->setup, MESSAGE_RELOADED, "Reloaded:");
+        return true;
 }
 
 /* They may be others than before. */
@@ -227,11 +228,14 @@ static void watch_files(Daemon *d)
 /* Files are watched before they are read, so that no change goes unseen in between. */
 static void reload_and_tell(Daemon *d)
 {
+        SetupError error = { "" };
+        bool taken;
+
         d->other_files = false;
         watch_files(d);
         eatr_begin_reload(d->eatr);
-        reload(d);
-        eatr_end_reload(d->eatr);
+        taken = reload(d, &error);
+        eatr_end_reload(d->eatr, taken ? NULL : error.text);
         if (d->other_files)
                 watch_files(d);
 }

@@ -275,6 +275,11 @@ static int build_info(Buf *b, const char *name, const Eatr *e)
         return buf_printf(b, "%s{version=\"%s\"} 1\n", name, PACKAGE_VERSION);
 }
 
+static int reloaded(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", !*eatr_reload_problem(e));
+}
+
 static int process_start(Buf *b, const char *name, const Eatr *e)
 {
         return sample(b, name, "", seconds(eatr_started(e)));
@@ -354,6 +359,8 @@ static const MetricFamily families[] = {
         { "eatr_aws_last_success_timestamp_seconds", "gauge", "When AWS last gave a token; 0 if never.",
           aws_last_success },
         { "eatr_clock_skew_seconds", "gauge", "How far AWS's clock is ahead of this host's.", clock_skew },
+        { "eatr_config_last_reload_successful", "gauge",
+          "Whether what the configuration's files say is in force: 0 if the last reload was refused.", reloaded },
         { "eatr_build_info", "gauge", "The version that runs.", build_info },
         { "process_start_time_seconds", "gauge", "Start time of the process since the epoch.",
           process_start },

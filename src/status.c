@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-/* Of each reason. */
-#define REASON_MAX 300U
 
 static void format_namespaces(const ClusterSummary *s, char *buffer, size_t size)
 {
@@ -70,7 +68,7 @@ static void add_trouble(char status[static STATUS_MAX], const char *where, const
 
         if (!str_empty(why))
                 (void) snprintf(status + n, STATUS_MAX - n, "; %s: %.*s", where,
-                                str_fit(why, strlen(why), REASON_MAX), why);
+                                str_fit(why, strlen(why), STATUS_REASON_MAX), why);
 }
 
 static void add_registry(char status[static STATUS_MAX], const Registry *r)
@@ -83,7 +81,7 @@ static void add_registry(char status[static STATUS_MAX], const Registry *r)
                 (void) snprintf(where, sizeof(where), "registry %s", config->name);
         add_trouble(status, where, registry_error(r));
         if (token && verify_result(registry_verify(r)) == VERIFY_REFUSED) {
-                char why[REASON_MAX];
+                char why[STATUS_REASON_MAX];
 
                 (void) snprintf(where, sizeof(where), "%s", token->host);
                 (void) snprintf(why, sizeof(why), "does not take the token: %s",
@@ -92,7 +90,8 @@ static void add_registry(char status[static STATUS_MAX], const Registry *r)
         }
 }
 
-void status_format(const Registries *registries, const Cluster *cluster, char ret[static STATUS_MAX])
+void status_format(const Registries *registries, const Cluster *cluster, const char *reload_problem,
+                   char ret[static STATUS_MAX])
 {
         char namespaces[256] = "waiting for the API server", tokens[256], one[128];
         ClusterSummary s;
@@ -102,6 +101,7 @@ void status_format(const Registries *registries, const Cluster *cluster, char re
                 format_namespaces(&s, namespaces, sizeof(namespaces));
         format_tokens(registries, tokens, sizeof(tokens));
         (void) snprintf(ret, STATUS_MAX, "%s; %s", namespaces, tokens);
+        add_trouble(ret, "not reloaded", reload_problem);
         for (size_t i = 0; i < registries_count(registries); i++)
                 add_registry(ret, registries_get(registries, i));
         add_trouble(ret, "API server", cluster_error(cluster));

@@ -281,10 +281,11 @@ bool health_is_ready(const Registries *r, const Cluster *c, char reason[static H
 static const char *status;
 static unsigned n_status; /* how often it was asked for */
 
-void status_format(const Registries *r, const Cluster *c, char ret[static STATUS_MAX])
+void status_format(const Registries *r, const Cluster *c, const char *reload_problem,
+                   char ret[static STATUS_MAX])
 {
         n_status++;
-        (void) snprintf(ret, STATUS_MAX, "%s", status);
+        (void) snprintf(ret, STATUS_MAX, "%s%s", status, reload_problem);
 }
 
 /* --- systemd, and an eatr ---------------------------------------------------------------------------- */
@@ -642,7 +643,7 @@ static void test_systemd_is_told_of_a_reload_once_the_start_has_ended(void **sta
 {
         begin();
         eatr_begin_reload(eatr);
-        eatr_end_reload(eatr);
+        eatr_end_reload(eatr, NULL);
         turn();
         assert_null(strstr(told, "RELOADING"));
         assert_null(strstr(told, "READY"));
@@ -654,8 +655,23 @@ static void test_systemd_is_told_of_a_reload_once_the_start_has_ended(void **sta
         eatr_begin_reload(eatr);
         wait_told("\nRELOADING=1\nMONOTONIC_USEC=");
         assert_null(strstr(told, "READY=1"));
-        eatr_end_reload(eatr);
+        eatr_end_reload(eatr, NULL);
         wait_told("\nREADY=1\n");
+        assert_string_equal(eatr_reload_problem(eatr), "");
+
+        /* One that is refused is shown until there is another. */
+        forget();
+        eatr_begin_reload(eatr);
+        eatr_end_reload(eatr, "; x.conf:3: no");
+        wait_told("; x.conf:3: no\n");
+        wait_told("\nREADY=1\n");
+        assert_string_equal(eatr_reload_problem(eatr), "; x.conf:3: no");
+        forget();
+        eatr_begin_reload(eatr);
+        eatr_end_reload(eatr, NULL);
+        wait_told("\nREADY=1\n");
+        assert_null(strstr(told, "x.conf"));
+        assert_string_equal(eatr_reload_problem(eatr), "");
 }
 
 /* --- the end ----------------------------------------------------------------------------------------- */

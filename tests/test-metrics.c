@@ -31,6 +31,7 @@ static struct State {
         } registries[2];
         AwsState aws;
         bool healthy, ready;
+        const char *reload_problem;
 } state;
 
 /* A getter, and what it returns. */
@@ -42,6 +43,7 @@ static struct State {
 
 SAYS(const Cluster *, eatr_cluster, Eatr, (const Cluster *) x)
 SAYS(const Registries *, eatr_registries, Eatr, (const Registries *) x)
+SAYS(const char *, eatr_reload_problem, Eatr, state.reload_problem)
 SAYS(usec_t, eatr_started, Eatr, 1795461567 * USEC_PER_SEC + USEC_PER_SEC / 4)
 
 bool eatr_is_healthy(const Eatr *e, char reason[static HEALTH_REASON_MAX])
@@ -290,6 +292,7 @@ static int setup(void **unused)
                              .excluded = 50,
                              .by_verdict = { 40, 11, 12, 13, 16 } },
                 .synced = true,
+                .reload_problem = "",
                 .error = "",
                 .aws = { .clock = { .measured = -0.25 } },
                 .healthy = true,
@@ -346,7 +349,7 @@ static void test_it_is_valid_before_anything_has_happened(void **unused)
         struct Registry *r = state.registries;
 
         token_unref(r[0].token);
-        state = (struct State){ .error = "" };
+        state = (struct State){ .error = "", .reload_problem = "eatr.conf:3: no" };
         set_up_second(&r[0]);
         set_up_second(&r[1]);
         r[0].config.name = (char *) "aws";
@@ -359,6 +362,7 @@ static void test_it_is_valid_before_anything_has_happened(void **unused)
         assert_true(has_line("secrets_created_total 0"));
         assert_true(has_line("eatr_namespaces{state=\"fresh\"} 0"));
         assert_true(has_line("eatr_kube_up 0"));
+        assert_true(has_line("eatr_config_last_reload_successful 0"));
 }
 
 static void test_each_number_is_where_it_belongs(void **unused)
@@ -410,6 +414,7 @@ static void test_each_number_is_where_it_belongs(void **unused)
                 "eatr_aws_last_success_timestamp_seconds{registry=\"aws\"} 23.25",
                 "eatr_aws_last_success_timestamp_seconds{registry=\"a.b-c\"} 0",
                 "eatr_clock_skew_seconds -0.25",
+                "eatr_config_last_reload_successful 1",
                 "eatr_build_info{version=\"" PACKAGE_VERSION "\"} 1",
                 "process_start_time_seconds 1795461567.25",
         };
@@ -510,6 +515,7 @@ static const char *const names[] = {
         "eatr_aws_requests_total",
         "eatr_aws_last_success_timestamp_seconds",
         "eatr_clock_skew_seconds",
+        "eatr_config_last_reload_successful",
         "eatr_build_info",
         "process_start_time_seconds",
         "process_cpu_seconds_total",

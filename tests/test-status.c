@@ -93,11 +93,13 @@ const char *verify_error(const Verify *v)
 static struct Cluster cluster;
 static struct Registries registries;
 static Auths auths;
+static const char *reload_problem;
 
 static int setup(void **state)
 {
         static const char *const names[REGISTRIES] = { "aws", "b", "c" };
 
+        reload_problem = "";
         cluster = (struct Cluster){ .error = "" };
         registries = (struct Registries){ .n = 1 };
         for (size_t i = 0; i < REGISTRIES; i++)
@@ -125,8 +127,15 @@ static void check(const char *expected)
 {
         char status[STATUS_MAX];
 
-        status_format(&registries, &cluster, status);
+        status_format(&registries, &cluster, reload_problem, status);
         assert_string_equal(status, expected);
+}
+
+static void test_a_reload_that_was_refused(void **state)
+{
+        reload_problem = "/etc/eatr/eatr.conf:3: unknown key \"regoin\"\nin [aws]";
+        check("waiting for the API server; no token yet; not reloaded: /etc/eatr/eatr.conf:3: unknown key "
+                      "\"regoin\" in [aws]");
 }
 
 static void test_namespaces_and_the_token(void **state)
@@ -241,7 +250,7 @@ static void test_it_has_an_end(void **state)
                 registries.items[i].verified = VERIFY_REFUSED;
                 registries.items[i].verify_error = longest;
         }
-        status_format(&registries, &cluster, status);
+        status_format(&registries, &cluster, reload_problem, status);
         assert_int_equal(strlen(status), STATUS_MAX - 1);
 }
 
@@ -250,6 +259,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, setup)
         const struct CMUnitTest tests[] = {
                 TEST(test_namespaces_and_the_token),
+                TEST(test_a_reload_that_was_refused),
                 TEST(test_what_is_wrong),
                 TEST(test_a_token_that_is_not_taken),
                 TEST(test_several_registries),

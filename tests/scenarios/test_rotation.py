@@ -145,18 +145,22 @@ def test_keys_that_do_not_work_cost_nothing(ecr: Ecr, api: ApiServer, eatr: Make
 def test_a_broken_edit_leaves_the_old_configuration_in_force(
     ecr: Ecr, api: ApiServer, eatr: MakeEatr
 ) -> None:
-    """It is named by file and line, once; the edit that mends it counts."""
+    """It is named by file and line, once, and shown until the edit that mends it, which counts."""
     one = eatr({"namespaces": {"blacklist": "shop"}}).start()
     one.wait_ready()
     text = text_of(one, {"namespaces": {"blacklist": "late"}})
     line = text[: text.index("blacklist")].count("\n") + 1
     write_in_place(one.config_path, text.replace("blacklist", "blacklits"))
     one.wait_log(rf'error: {REFUSED}{one.config_path}:{line}: unknown key "blacklits".*did you mean "blacklist"')
+    one.wait_status(f"; not reloaded: {one.config_path}:{line}: unknown key ")
+    one.wait_metric("eatr_config_last_reload_successful", 0)
     for name in ("shop", "other"):
         api.add_namespace(name)
     wait_fresh(ecr, api, "other", timeout=2)
     assert api.secret("shop") is None and len(reloads(one)) == 1
     write_in_place(one.config_path, text)
+    one.wait_metric("eatr_config_last_reload_successful", 1)
+    one.wait_status("good until [^;]*$")
     wait_fresh(ecr, api, "shop", timeout=3)
     assert len(ecr.calls) == 1 and len(reloads(one)) == 2
 
