@@ -24,6 +24,7 @@ from real import SECRET, token_of
 pytestmark = pytest.mark.systemd
 
 EX_CONFIG = 78
+PROGRAM = "/usr/local/bin/print-keys"
 MESSAGES_OF_A_START = 10  # fewer than that
 BAD_KEY = "[namespaces]\nblackist = kube-*\n"
 
@@ -168,6 +169,40 @@ def test_a_reload_takes_a_new_blacklist(service: OpsHost) -> None:
         assert not secrets.keys() & set(service.sandboxes)
     finally:
         service.cluster.delete_namespace(sandbox)
+
+
+def test_a_change_is_taken_without_a_reload(service: OpsHost) -> None:
+    """eatr sees from within its sandbox that somebody has written its file."""
+    pid, calls = service.main_pid(), len(service.ecr.calls)
+    sandbox = f"{service.prefix}-sandbox-{service.prefix}"
+    service.cluster.create_namespace(sandbox)
+    try:
+        service.configure({"namespaces": {"blacklist": f"{service.prefix}-sandbox-[0-9]*"}})
+        service.wait_token(sandbox)
+        assert (service.main_pid(), len(service.ecr.calls)) == (pid, calls)
+        assert not service.cluster.secrets(SECRET).keys() & set(service.sandboxes)
+    finally:
+        service.cluster.delete_namespace(sandbox)
+
+
+def test_a_program_that_prints_credentials_is_in_the_sandbox_too(installed: OpsHost) -> None:
+    """It runs, as eatr's user and behind its filter, and what it has to say is in the journal."""
+    machine, ecr = installed.machine, installed.ecr
+    keys = {"Version": 1, "AccessKeyId": ecr.access_key, "SecretAccessKey": ecr.secret_key}
+    status = "grep -e NoNewPrivs -e Seccomp: /proc/self/status >&2"
+    lines = ("#!/bin/sh", 'echo "I am $(id -un)" >&2', status, f"echo '{json.dumps(keys)}'")
+    machine.put(PROGRAM, "\n".join(lines) + "\n", 0o755)
+    no_keys = {"aws_access_key_id": None, "aws_secret_access_key": None}
+    cursor = machine.cursor()
+    try:
+        installed.configure({"aws": {**no_keys, "credential_process": PROGRAM}})
+        installed.systemctl("start").check()
+        installed.wait_token(*installed.wanted)
+        installed.wait_said(cursor, "print-keys: I am eatr$")
+        installed.wait_said(cursor, r"print-keys: NoNewPrivs:\s*1$")
+        installed.wait_said(cursor, r"print-keys: Seccomp:\s*2$")
+    finally:
+        machine.do("rm", PROGRAM)
 
 
 def test_a_reload_refuses_a_broken_configuration(service: OpsHost) -> None:
