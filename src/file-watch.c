@@ -271,12 +271,13 @@ static int folder_add_name(Folder *f, const char *name)
 
 /* --- the way to a file ----------------------------------------------------------------------------- */
 
-/* A path on its way: here has no symbolic link in it, rest is yet to be gone. */
+/* A path on its way: here has no symbolic link in it, from next on rest is yet to be gone. */
 typedef struct Walk {
         FileWatch *watch;
         Folders *folders;
         char here[PATH_MAX]; /* "" is the root */
         char rest[PATH_MAX];
+        const char *next;
         unsigned links;
         int error; /* the first; what does not need it goes on */
 } Walk;
@@ -299,6 +300,7 @@ static bool walk_print(Walk *walk, char buffer[static PATH_MAX], const char *a, 
 static bool walk_begin(Walk *walk, const char *path)
 {
         walk->here[0] = '\0';
+        walk->next = walk->rest;
         if (path[0] == '/')
                 return walk_print(walk, walk->rest, "", path + 1);
         if (!getcwd(walk->here, sizeof(walk->here))) {
@@ -310,16 +312,14 @@ static bool walk_begin(Walk *walk, const char *path)
         return walk_print(walk, walk->rest, ".", path);
 }
 
-/* Cuts the next component off the rest. Returns whether there is one. */
+/* Takes the next component. Returns whether there is one. */
 static bool walk_next(Walk *walk, char name[static NAME_MAX + 1])
 {
-        const char *start = walk->rest + strspn(walk->rest, "/");
+        const char *start = walk->next + strspn(walk->next, "/");
         size_t n = strcspn(start, "/");
 
         (void) snprintf(name, NAME_MAX + 1, "%.*s", (int) MIN(n, (size_t) NAME_MAX), start);
-        start += n;
-        start += strspn(start, "/");
-        memmove(walk->rest, start, strlen(start) + 1);
+        walk->next = start + n + strspn(start + n, "/");
         return *name;
 }
 
@@ -346,11 +346,12 @@ static bool walk_follow(Walk *walk, const char *link)
         if (n < 0 || ++walk->links > LINKS_MAX)
                 return false; /* what comes in its place is told */
         target[n] = '\0';
-        if (!walk_print(walk, rest, target, walk->rest))
+        if (!walk_print(walk, rest, target, walk->next))
                 return false;
         if (target[0] == '/')
                 walk->here[0] = '\0';
         memcpy(walk->rest, rest, sizeof(rest));
+        walk->next = walk->rest;
         return true;
 }
 
@@ -363,7 +364,7 @@ static bool walk_step(Walk *walk, const char *name)
 
         if (!walk_print(walk, path, walk->here, name))
                 return false;
-        if (!*walk->rest || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        if (!*walk->next || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
                 walk_watch(walk, name);
                 if (lstat(path, &st) < 0)
                         return false;
