@@ -17,9 +17,9 @@ typedef struct Auth {
 typedef struct Auths {
         unsigned n_ref;
         bool incomplete; /* some registry has not given a token yet: a Secret from before may open more */
-        Auth *items; /* in strcmp()'s order of hosts, each host once */
+        Auth *items;     /* in strcmp()'s order of hosts, each host once */
         size_t n;
-        char *hosts; /* all of them, one behind the other */
+        char *hosts;           /* all of them, one behind the other */
         char id[TOKEN_ID_MAX]; /* from SHA-256, half of all hosts and half of all values: tells both apart,
                                   opens nothing */
         usec_t issued;         /* of the oldest token in it, on the wall clock of AWS */
@@ -36,9 +36,10 @@ typedef struct AuthsPart {
         char *const *hosts; /* ends with NULL; NULL: none */
 } AuthsPart;
 
-/* incomplete is what the field is to say. Copies the hosts and holds on to the tokens. Of parts that name the same host the first has it; that they
- * do is a mistake in the configuration, which is not looked for here. Returns 0, -EINVAL for no parts or a
- * host that cannot be a key of "auths", -EMSGSIZE beyond AUTHS_SIZE_MAX; -ENOMEM, -EIO. */
+/* incomplete is what the field is to say. Copies the hosts and holds on to the tokens. Of parts that name
+ * the same host the first has it; that they do is a mistake in the configuration, which is not looked for
+ * here. Returns 0, -EINVAL for no parts or a host that cannot be a key of "auths", -EMSGSIZE beyond
+ * AUTHS_SIZE_MAX; -ENOMEM, -EIO. */
 int auths_new(const AuthsPart *parts, size_t n_parts, bool incomplete, Auths **ret);
 
 Auths *auths_ref(Auths *a);

@@ -96,6 +96,6 @@ const char *aws_anywhere_read(const AwsAnswer *a, AwsCredentials **ret)
 
         if (json_parse(a->body, a->body_size, AWS_RESPONSE_MAX, &j) < 0)
                 return a->body_size == 0 ? "it is empty" : "it is not JSON";
-        return aws_credentials_read(json_get(json_first(json_get(j, "credentialSet")), "credentials"), &names,
-                                    ret);
+        return aws_credentials_read(json_get(json_first(json_get(j, "credentialSet")), "credentials"),
+                                    &names, ret);
 }

@@ -10,8 +10,8 @@
  * (https://github.com/aws/rolesanywhere-credential-helper) puts the ARNs into the query, as here. */
 
 typedef struct AwsAnywhereSpec {
-        const char *url;         /* of the endpoint, without a trailing slash */
-        const AwsSource *source; /* its role, and what it says of Roles Anywhere */
+        const char *url;              /* of the endpoint, without a trailing slash */
+        const AwsSource *source;      /* its role, and what it says of Roles Anywhere */
         const X509Identity *identity; /* has to outlive the call */
         const char *ca_bundle;        /* NULL: the system's */
         aws_call_read_t read;         /* is to call aws_anywhere_read() */

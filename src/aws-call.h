@@ -6,8 +6,8 @@
 #include "aws-credentials.h"
 #include "aws-endpoint.h"
 
-/* One call of an AWS service: signed with AWS's time, sent, read, counted. A signature that is refused because
- * of this host's clock is made anew once with the time that the answer tells. Other failures are the
+/* One call of an AWS service: signed with AWS's time, sent, read, counted. A signature that is refused
+ * because of this host's clock is made anew once with the time that the answer tells. Other failures are the
  * caller's. */
 
 typedef struct AwsCall AwsCall;
@@ -18,8 +18,8 @@ typedef struct AwsState {
         uint64_t calls[_AWS_SERVICE_MAX][_AWS_OUTCOME_MAX]; /* by what came of them */
 } AwsState;
 
-/* Reads the body of a success. Returns NULL, or what is wrong with it, for people and without a value: "it is
- * not JSON"; the outcome then is AWS_RETRY. */
+/* Reads the body of a success. Returns NULL, or what is wrong with it, for people and without a value: "it
+ * is not JSON"; the outcome then is AWS_RETRY. */
 typedef const char *(*aws_call_read_t)(const AwsAnswer *answer, void *userdata);
 
 /* Called exactly once from the event loop, unless the call is freed first: then never. error is "" or a
@@ -37,8 +37,8 @@ typedef struct AwsCallSpec {
         const char *accept;       /* sent, not signed; NULL: none */
         const char *body;         /* NULL: none; copies are wiped */
         AwsCredentials *credentials; /* whose signature; referenced. NULL: see signer */
-        const AwsSigner *signer; /* signs with a certificate; copied. NULL, too: there is no signature */
-        usec_t timeout;          /* 0: 20 s */
+        const AwsSigner *signer;     /* signs with a certificate; copied. NULL, too: there is no signature */
+        usec_t timeout;              /* 0: 20 s */
         aws_call_read_t read;
         aws_call_done_t done;
         void *userdata; /* of both */
@@ -46,8 +46,8 @@ typedef struct AwsCallSpec {
 
 #define AWS_CALL_HEADERS_MAX 8U
 
-/* Starts a call, on a connection of its own: the next is hours away. Nothing is called back before this returns.
- * Strings are copied; state has to outlive the call. Returns 0 or a negative errno. */
+/* Starts a call, on a connection of its own: the next is hours away. Nothing is called back before this
+ * returns. Strings are copied; state has to outlive the call. Returns 0 or a negative errno. */
 int aws_call_start(sd_event *event, AwsState *state, const AwsCallSpec *spec, AwsCall **ret);
 
 /* Cancels, too. NULL is fine. */

@@ -3,8 +3,8 @@
 
 #include "clock.h"
 
-/* What the time is at AWS. A signature is good for 5 minutes, so a host whose clock is wrong signs with AWS's
- * time, which is learned from the Date of its answers; the host's clock is left alone. */
+/* What the time is at AWS. A signature is good for 5 minutes, so a host whose clock is wrong signs with
+ * AWS's time, which is learned from the Date of its answers; the host's clock is left alone. */
 
 typedef struct AwsClock {
         int64_t skew;    /* AWS's clock minus ours, in microseconds, once it is worth minding; else 0 */
@@ -13,8 +13,8 @@ typedef struct AwsClock {
 
 usec_t aws_clock_now(const AwsClock *c);
 
-/* Learns from an answer's Date. Returns whether that was news, which a refused signature may then be owed to;
- * it is logged. */
+/* Learns from an answer's Date. Returns whether that was news, which a refused signature may then be owed
+ * to; it is logged. */
 bool aws_clock_learn(AwsClock *c, usec_t date);
 
 /* Whether the two clocks are so far apart that an answer's Date is rather wrong than followed. */

@@ -61,8 +61,8 @@ static const char *read_expiry(const cJSON *data, const AwsAnswer *a, usec_t *re
         return NULL;
 }
 
-/* Returns what is wrong, or NULL and the token. The data of ECR Public are no list, and have no endpoint: there
- * is but one. */
+/* Returns what is wrong, or NULL and the token. The data of ECR Public are no list, and have no endpoint:
+ * there is but one. */
 static const char *read_token(bool public, const cJSON *j, const AwsAnswer *a, Token **ret)
 {
         const cJSON *list = json_get(j, "authorizationData");
@@ -93,6 +93,8 @@ const char *aws_ecr_read(bool public, const AwsAnswer *a, Token **ret)
 
         r = json_parse(a->body, a->body_size, AWS_RESPONSE_MAX, &j);
         if (r < 0)
-                return a->body_size == 0 ? "it is empty" : r == -EMSGSIZE ? "it is too large" : "it is not JSON";
+                return a->body_size == 0 ? "it is empty"
+                       : r == -EMSGSIZE  ? "it is too large"
+                                         : "it is not JSON";
         return read_token(public, j, a, ret);
 }

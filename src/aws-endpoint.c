@@ -38,10 +38,8 @@ const char *aws_partition(const char *region)
 const char *aws_service_to_string(AwsService s)
 {
         static const char *const names[_AWS_SERVICE_MAX] = {
-                [AWS_SERVICE_ECR] = "ecr",
-                [AWS_SERVICE_ECR_PUBLIC] = "ecr-public",
-                [AWS_SERVICE_STS] = "sts",
-                [AWS_SERVICE_ROLES_ANYWHERE] = "rolesanywhere",
+                [AWS_SERVICE_ECR] = "ecr",           [AWS_SERVICE_ECR_PUBLIC] = "ecr-public",
+                [AWS_SERVICE_STS] = "sts",           [AWS_SERVICE_ROLES_ANYWHERE] = "rolesanywhere",
                 [AWS_SERVICE_METADATA] = "metadata",
         };
 

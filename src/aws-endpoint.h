@@ -15,10 +15,12 @@ typedef enum AwsService {
         _AWS_SERVICE_MAX,
 } AwsService;
 
-/* The name that signatures carry: "ecr", "ecr-public", "sts", "rolesanywhere"; metrics know metadata by it, too. */
+/* The name that signatures carry: "ecr", "ecr-public", "sts", "rolesanywhere"; metrics know metadata by it,
+ * too. */
 const char *aws_service_to_string(AwsService s);
 
-/* The URL of a service's API in a region, without a trailing slash; not for metadata. Returns 0 or -ENOMEM. */
+/* The URL of a service's API in a region, without a trailing slash; not for metadata. Returns 0 or -ENOMEM.
+ */
 int aws_endpoint(AwsService service, const char *region, bool fips, bool dualstack, char **ret);
 
 /* What ECR Public's images are pulled from. */

@@ -45,7 +45,8 @@ struct AwsFetch {
 
 /* --- the end --------------------------------------------------------------------------------------- */
 
-/* How much of a URL comes before its path, which opens as much as a password where AWS's agents make it up. */
+/* How much of a URL comes before its path, which opens as much as a password where AWS's agents make it up.
+ */
 static size_t host_end(const char *url)
 {
         const char *host = strstr(url, "://");
@@ -71,8 +72,8 @@ static void describe(const AwsFetch *f, char *buffer, size_t size)
         else if (s->kind == AWS_SOURCE_IMDS)
                 (void) snprintf(buffer, size, "instance metadata at %s", f->places->imds_url);
         else
-                (void) snprintf(buffer, size, "container credentials at %.*s", (int) host_end(s->container.url),
-                                s->container.url);
+                (void) snprintf(buffer, size, "container credentials at %.*s",
+                                (int) host_end(s->container.url), s->container.url);
 }
 
 static void end(AwsFetch *f, AwsOutcome outcome, const char *why)
@@ -173,8 +174,7 @@ static int start_web_identity(AwsFetch *f)
         const char *problem;
 
         problem = read_token_file(f->source->token_file, &token);
-        return problem ? fail_soon(f, "%s", problem)
-                       : start_sts(f, &f->source->role, buf_str(&token));
+        return problem ? fail_soon(f, "%s", problem) : start_sts(f, &f->source->role, buf_str(&token));
 }
 
 /* --- IAM Roles Anywhere ---------------------------------------------------------------------------- */
@@ -311,8 +311,8 @@ static const char *read_process(const Buf *output, AwsCredentials **ret)
 static void on_process(Process *p, ProcessOutcome outcome, void *userdata)
 {
         AwsFetch *f = userdata;
-        const char *problem = outcome == PROCESS_OK ? read_process(process_output(p), &f->received)
-                                                    : process_error(p);
+        const char *problem =
+                outcome == PROCESS_OK ? read_process(process_output(p), &f->received) : process_error(p);
         const char *words = outcome == PROCESS_OK ? "" : process_last_words(p);
         char error[AWS_FETCH_ERROR_MAX];
 

@@ -20,9 +20,10 @@ typedef enum AwsMetadataStep {
 
 typedef struct AwsMetadataSpec {
         AwsMetadataStep step;
-        const char *url;   /* of the service, without a trailing slash; of the container's credentials, whole */
-        const char *token; /* from the first step; the container's Authorization, or NULL */
-        const char *role;  /* from the second step */
+        const char
+                *url; /* of the service, without a trailing slash; of the container's credentials, whole */
+        const char *token;    /* from the first step; the container's Authorization, or NULL */
+        const char *role;     /* from the second step */
         aws_call_read_t read; /* is to call one of the two below */
         aws_call_done_t done;
         void *userdata;

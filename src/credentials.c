@@ -35,8 +35,8 @@ struct Credentials {
         size_t fetching; /* the hop that it is for */
         bool retried;    /* a hop was fetched once more as it had run out unexpectedly */
         CredentialsRequest *requests, *pending; /* the latter are being told */
-        sd_event_source *worker; /* goes on, outside of whatever called */
-        char *problem;           /* why nothing was handed in; NULL: nobody has said yet */
+        sd_event_source *worker;                /* goes on, outside of whatever called */
+        char *problem;                          /* why nothing was handed in; NULL: nobody has said yet */
 };
 
 /* --- what is there --------------------------------------------------------------------------------- */

@@ -439,7 +439,8 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         r = make_keyring(e, config, registries, &keyring);
         if (r < 0)
                 return r;
-        auths = registries_auths(registries) ? registries_auths(registries) : registries_auths(e->registries);
+        auths = registries_auths(registries) ? registries_auths(registries)
+                                             : registries_auths(e->registries);
         if (!same_cluster(&e->config, config)) {
                 r = make_cluster(e, config, &cluster);
                 if (r < 0)

@@ -35,8 +35,8 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret);
  * was. */
 int eatr_reload(Eatr *e, const EatrConfig *config);
 
-/* Tell systemd that a reload begins and has ended. Not before the start has ended, which the latter would seem
- * to say. problem is why it has not taken effect, or NULL; it is shown until one has. */
+/* Tell systemd that a reload begins and has ended. Not before the start has ended, which the latter would
+ * seem to say. problem is why it has not taken effect, or NULL; it is shown until one has. */
 void eatr_begin_reload(const Eatr *e);
 void eatr_end_reload(Eatr *e, const char *problem);
 

@@ -9,8 +9,8 @@
 
 typedef struct Keyring Keyring;
 
-/* Begins to read those that configs name, which may be none. What is handed in has to outlive it. Returns 0 or
- * a negative errno. */
+/* Begins to read those that configs name, which may be none. What is handed in has to outlive it. Returns 0
+ * or a negative errno. */
 int keyring_new(sd_event *event, const KubeConfig *kube, const RegistryConfigs *configs,
                 Registries *registries, Keyring **ret);
 

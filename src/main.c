@@ -222,7 +222,8 @@ static void watch_files(Daemon *d)
                 return;
         r = file_watch_set(d->files, (const char *const *) d->setup->files);
         if (r < 0)
-                log_warning_errno(r, "Cannot watch the configuration's files, a change will need a reload: %m");
+                log_warning_errno(r,
+                                  "Cannot watch the configuration's files, a change will need a reload: %m");
 }
 
 /* Files are watched before they are read, so that no change goes unseen in between. */
@@ -331,7 +332,8 @@ static void daemon_done(Daemon *d)
         (void) setup_free(d->setup);
 }
 
-/* SIGTERM, SIGINT, SIGHUP and SIGCHLD are the loop's; writing to a peer that has gone is an error like any other. */
+/* SIGTERM, SIGINT, SIGHUP and SIGCHLD are the loop's; writing to a peer that has gone is an error like any
+ * other. */
 static void set_up_signals(void)
 {
         sigset_t set;

@@ -82,10 +82,10 @@ static bool lasts_as_long(const Target *t, const Auths *auths)
 
 /* The Secret is eatr's and whole, but holds other tokens than the current ones: those of an earlier start,
  * of another eatr, or from before a renewal. If it opens the same hosts it stays until its own time comes,
- * less a tenth, so that what is nearly due does not need a pass of its own. While a registry has yet to give its
- * first token, one for other hosts stays as long as it is good: its entry for that registry may be the only one
- * there is. Tokens that were replaced out of turn had no good reason to stay: other keys are there, or the
- * registry did not take them. */
+ * less a tenth, so that what is nearly due does not need a pass of its own. While a registry has yet to give
+ * its first token, one for other hosts stays as long as it is good: its entry for that registry may be the
+ * only one there is. Tokens that were replaced out of turn had no good reason to stay: other keys are there,
+ * or the registry did not take them. */
 static Plan plan_other_tokens(const Target *t, const Auths *auths, usec_t interval, usec_t now)
 {
         const KubeSecret *s = &t->secret;

@@ -23,7 +23,7 @@ struct Registries {
         Registry **items;
         size_t n;
         Auths *auths;
-        bool *dropped; /* of each registry: its token has expired, that was said */
+        bool *dropped;    /* of each registry: its token has expired, that was said */
         usec_t gathering; /* CLOCK_BOOTTIME since when something new waits to be shown; 0: nothing does */
         sd_event_source *publisher, *expiry;
 };

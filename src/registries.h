@@ -4,9 +4,9 @@
 #include "auths.h"
 #include "registry.h"
 
-/* All registries together: what their tokens open, as one Auths. Those that are due near each other are renewed
- * together, so that Secrets are written once; a registry that fails keeps its old entry until its own token
- * expires, and touches nobody else's. */
+/* All registries together: what their tokens open, as one Auths. Those that are due near each other are
+ * renewed together, so that Secrets are written once; a registry that fails keeps its old entry until its
+ * own token expires, and touches nobody else's. */
 
 typedef struct Registries Registries;
 
@@ -25,8 +25,8 @@ typedef struct RegistriesPast {
         AwsState state;
 } RegistriesPast;
 
-/* configs has to outlive them; interval is that between renewals, 0 for half a token's life; past may be NULL.
- * Neither may free them. Returns 0 or a negative errno. */
+/* configs has to outlive them; interval is that between renewals, 0 for half a token's life; past may be
+ * NULL. Neither may free them. Returns 0 or a negative errno. */
 int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t interval,
                    const RegistriesPast *past, const RegistriesEvents *events, void *userdata,
                    Registries **ret);
@@ -35,8 +35,8 @@ int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t inter
 int registries_past(const Registries *r, RegistriesPast *ret);
 void registries_past_done(RegistriesPast *p);
 
-/* The same through what outlives the process: has the tokens stored, and takes what was. Return 0 or a negative
- * errno. */
+/* The same through what outlives the process: has the tokens stored, and takes what was. Return 0 or a
+ * negative errno. */
 int registries_store(const Registries *r, TokenStore *store);
 int registries_past_load(const TokenStore *store, RegistriesPast *ret);
 
@@ -47,8 +47,8 @@ size_t registries_count(const Registries *r);
 const Registry *registries_get(const Registries *r, size_t i);
 const AwsState *registries_state(const Registries *r);
 
-/* What goes into the Secrets: entries of all tokens that are good, NULL before the first. When none is, the last
- * that were stay. Owned by the registries. */
+/* What goes into the Secrets: entries of all tokens that are good, NULL before the first. When none is, the
+ * last that were stay. Owned by the registries. */
 Auths *registries_auths(const Registries *r);
 
 /* How many hold a token that is good, and how many fail at the moment. */

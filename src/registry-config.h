@@ -16,13 +16,14 @@ typedef struct RegistryConfig {
         char *url; /* of ECR's endpoint, without a trailing slash */
         char *ca_bundle;
         AwsSource *source;
-        AwsPlaces places;  /* where the source's credentials are got */
-        char **hosts;      /* that its token opens besides the one that AWS names; NULL-terminated */
-        ConfVerify verify; /* whether the registry is asked if it takes the token */
+        AwsPlaces places;   /* where the source's credentials are got */
+        char **hosts;       /* that its token opens besides the one that AWS names; NULL-terminated */
+        ConfVerify verify;  /* whether the registry is asked if it takes the token */
         TokenOrigin origin; /* what a token is good for; its keys are the same for those that get their
                                credentials in the same way */
-        char **files; /* AWS's own, or those of a certificate; NULL-terminated, NULL: none */
-        usec_t certificate_expires; /* CLOCK_REALTIME of Roles Anywhere's certificate; 0: none, or not known */
+        char **files;       /* AWS's own, or those of a certificate; NULL-terminated, NULL: none */
+        usec_t certificate_expires; /* CLOCK_REALTIME of Roles Anywhere's certificate; 0: none, or not known
+                                     */
 } RegistryConfig;
 
 typedef struct RegistryConfigs {

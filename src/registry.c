@@ -151,8 +151,9 @@ static void succeed(Registry *r)
         r->last_success = clock_now();
         delay = renewal_delay(r);
         call_in(r, delay);
-        log_event(LOG_INFO, MESSAGE_TOKEN_NEW, "%s%s token for %s, good for %s, until %s; the next one in %s",
-                  label, *label ? "new" : "New", token->host,
+        log_event(LOG_INFO, MESSAGE_TOKEN_NEW,
+                  "%s%s token for %s, good for %s, until %s; the next one in %s", label,
+                  *label ? "new" : "New", token->host,
                   clock_format_duration(life, token->expires - token->issued),
                   clock_format_rfc3339(until, token->expires), clock_format_duration(next, delay));
         verify(r);
@@ -163,7 +164,8 @@ static void succeed(Registry *r)
 static const char *advise(const Registry *r, AwsOutcome outcome)
 {
         if (outcome == AWS_SKEWED && aws_clock_is_off(&r->state->clock))
-                return "; this host's clock differs from AWS's by more than a day, check its synchronisation";
+                return "; this host's clock differs from AWS's by more than a day, check its "
+                       "synchronisation";
         if (outcome == AWS_REJECTED || outcome == AWS_SKEWED)
                 return "; check the credentials, their right to ecr:GetAuthorizationToken, and the region";
         if (outcome == AWS_EXPIRED)
@@ -185,8 +187,8 @@ static void log_failure(const Registry *r, const char *advice, usec_t delay)
                           clock_format_duration(left, registry_token_left(r)));
         else
                 log_event(LOG_ERR, MESSAGE_TOKEN_LACKING,
-                          "%s%s token from %s: %s%s. Trying again in %s; Secrets stay as they are", label, no,
-                          r->config->url, r->error, advice, next);
+                          "%s%s token from %s: %s%s. Trying again in %s; Secrets stay as they are", label,
+                          no, r->config->url, r->error, advice, next);
 }
 
 /* advice is for people, behind the error. */

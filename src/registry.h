@@ -6,8 +6,8 @@
 #include "token-store.h"
 #include "verify.h"
 
-/* One source of tokens: credentials in, a Token now and a new one each time it is due, and the registry asked
- * whether it takes it. It retries for ever; a failure takes nothing away. */
+/* One source of tokens: credentials in, a Token now and a new one each time it is due, and the registry
+ * asked whether it takes it. It retries for ever; a failure takes nothing away. */
 
 typedef struct Registry Registry;
 
@@ -25,14 +25,14 @@ typedef struct RegistryPast {
         Token *token; /* NULL: none */
         TokenOrigin origin;
         usec_t last_success;
-        usec_t session_end; /* CLOCK_BOOTTIME when the credentials of the token end; 0: not known */
-        bool bound;         /* the token is known to end with them */
+        usec_t session_end;    /* CLOCK_BOOTTIME when the credentials of the token end; 0: not known */
+        bool bound;            /* the token is known to end with them */
         VerifyAnswer verified; /* what the registry says of the token */
 } RegistryPast;
 
-/* What is handed in has to outlive it; interval is that between renewals, 0 for half a token's life. past may
- * be NULL. Its token is kept if it is good and from the same endpoint; if the keys are the same, too, the next
- * call is when the token is due, else at once. Returns 0 or a negative errno. */
+/* What is handed in has to outlive it; interval is that between renewals, 0 for half a token's life. past
+ * may be NULL. Its token is kept if it is good and from the same endpoint; if the keys are the same, too,
+ * the next call is when the token is due, else at once. Returns 0 or a negative errno. */
 int registry_new(sd_event *event, AwsState *state, const RegistryConfig *config, Credentials *credentials,
                  usec_t interval, const RegistryPast *past, const RegistryEvents *events, void *userdata,
                  Registry **ret);

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 
-
 static void format_namespaces(const ClusterSummary *s, char *buffer, size_t size)
 {
         char due[48] = "", failing[32] = "", conflict[32] = "", excluded[32] = "";
@@ -42,7 +41,8 @@ static const Registry *find_first(const Registries *all, usec_t *ret_next)
 
 static void format_tokens(const Registries *all, char *buffer, size_t size)
 {
-        char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX], until[CLOCK_RFC3339_MAX], some[64] = "token";
+        char left[CLOCK_DURATION_MAX], next[CLOCK_DURATION_MAX], until[CLOCK_RFC3339_MAX],
+                some[64] = "token";
         size_t n = registries_count(all);
         const Registry *first;
         usec_t next_call;

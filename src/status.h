@@ -11,7 +11,7 @@
 /* As much is shown of each thing that is wrong. */
 #define STATUS_REASON_MAX 300U
 
-/* How many namespaces have a fresh Secret, how long the tokens are good, and what is wrong; reload_problem is
- * why the last reload has not taken effect, or "". What peers said in it ends no line. */
+/* How many namespaces have a fresh Secret, how long the tokens are good, and what is wrong; reload_problem
+ * is why the last reload has not taken effect, or "". What peers said in it ends no line. */
 void status_format(const Registries *registries, const Cluster *cluster, const char *reload_problem,
                    char ret[static STATUS_MAX]);

@@ -23,8 +23,7 @@ static cJSON *pack_token(const StoredToken *item)
         _cleanup_json_ cJSON *j = cJSON_CreateObject();
         const Token *t = item->token;
 
-        if (!cJSON_AddStringToObject(j, "host", t->host) ||
-            !cJSON_AddStringToObject(j, "value", t->value) ||
+        if (!cJSON_AddStringToObject(j, "host", t->host) || !cJSON_AddStringToObject(j, "value", t->value) ||
             !cJSON_AddNumberToObject(j, "issued", (double) t->issued) ||
             !cJSON_AddNumberToObject(j, "expires", (double) t->expires) ||
             !cJSON_AddNumberToObject(j, "received", (double) t->received_boottime) ||

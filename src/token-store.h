@@ -38,8 +38,8 @@ typedef struct TokenStore {
  * if it is from another boot, or what reading says. */
 int token_store_take(TokenStore *s, const char *name, int fd);
 
-/* Has the service manager keep these tokens instead of the ones before; the old ones go when the new ones are
- * there. Returns 0, also when there is no service manager, or a negative errno. */
+/* Has the service manager keep these tokens instead of the ones before; the old ones go when the new ones
+ * are there. Returns 0, also when there is no service manager, or a negative errno. */
 int token_store_save(TokenStore *s, const StoredToken *items, size_t n);
 
 /* Lets go of the tokens, not of what the service manager has. */

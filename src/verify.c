@@ -95,7 +95,8 @@ static void on_done(HttpRequest *q, HttpOutcome outcome, void *userdata)
         if (*http_request_error(q))
                 (void) snprintf(v->last.error, sizeof(v->last.error), "%s", http_request_error(q));
         else
-                (void) snprintf(v->last.error, sizeof(v->last.error), "HTTP status %ld", http_request_status(q));
+                (void) snprintf(v->last.error, sizeof(v->last.error), "HTTP status %ld",
+                                http_request_status(q));
         drop_request(v);
         tell(v, before);
         plan(v);

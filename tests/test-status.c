@@ -135,7 +135,7 @@ static void test_a_reload_that_was_refused(void **state)
 {
         reload_problem = "/etc/eatr/eatr.conf:3: unknown key \"regoin\"\nin [aws]";
         check("waiting for the API server; no token yet; not reloaded: /etc/eatr/eatr.conf:3: unknown key "
-                      "\"regoin\" in [aws]");
+              "\"regoin\" in [aws]");
 }
 
 static void test_namespaces_and_the_token(void **state)
