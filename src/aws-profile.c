@@ -84,8 +84,8 @@ static int begin_web_identity(const Chain *c)
 {
         static const AwsSharedKey keys[] = {
                 { .name = "web_identity_token_file", .parse = aws_shared_path },
-                { .name = "role_arn", .parse = aws_shared_arn },
-                { .name = "role_session_name", .parse = aws_shared_session_name, .maybe_empty = true },
+                { .name = "role_arn", .parse = conf_value_role_arn },
+                { .name = "role_session_name", .parse = conf_value_session_name, .maybe_empty = true },
                 { .name = "duration_seconds", .parse = conf_value_number, .least = 900, .most = 43200 },
         };
         AwsRole *role = &c->source->role;
@@ -213,9 +213,9 @@ static bool assumes_role(const Chain *c)
 static int add_role(const Chain *c)
 {
         static const AwsSharedKey keys[] = {
-                { .name = "role_arn", .parse = aws_shared_arn },
-                { .name = "external_id", .parse = aws_shared_external_id },
-                { .name = "role_session_name", .parse = aws_shared_session_name, .maybe_empty = true },
+                { .name = "role_arn", .parse = conf_value_role_arn },
+                { .name = "external_id", .parse = conf_value_external_id },
+                { .name = "role_session_name", .parse = conf_value_session_name, .maybe_empty = true },
                 { .name = "duration_seconds", .parse = conf_value_number, .least = 900, .most = 43200 },
         };
         AwsRole role = { 0 };

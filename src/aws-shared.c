@@ -139,46 +139,6 @@ int aws_shared_parse_key(const AwsShared *s, const AwsSharedProfile *p, const Aw
         return aws_shared_parse(s, p, key, aws_shared_get(s, p, key->name), field, error);
 }
 
-static bool is_made_of(const char *s, size_t least, size_t most, const char *others)
-{
-        size_t n = 0;
-
-        for (; s[n]; n++)
-                if (!(s[n] >= 'A' && s[n] <= 'Z') && !(s[n] >= 'a' && s[n] <= 'z') &&
-                    !(s[n] >= '0' && s[n] <= '9') && !strchr(others, s[n]))
-                        return false;
-        return n >= least && n <= most;
-}
-
-int aws_shared_arn(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
-{
-        size_t n = strlen(value);
-
-        if (!startswith(value, "arn:") || n < 20 || n > 2048)
-                return conf_error_set(error, -EINVAL,
-                                      "%s is no ARN such as arn:aws:iam::123456789012:role/NAME",
-                                      CONF_ERROR_QUOTE(value));
-        return conf_value_credential(rule, value, field, error);
-}
-
-/* It may be as secret as a password. */
-int aws_shared_external_id(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
-{
-        if (!is_made_of(value, 2, 1224, "_+=,.@:/-"))
-                return conf_error_set(error, -EINVAL,
-                                      "an external id is 2 to 1224 letters, digits and _+=,.@:/-");
-        return conf_value_string(rule, value, field, error);
-}
-
-int aws_shared_session_name(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
-{
-        if (!is_made_of(value, 2, 64, "_+=,.@-"))
-                return conf_error_set(error, -EINVAL,
-                                      "%s is no session name: 2 to 64 letters, digits and _+=,.@-",
-                                      CONF_ERROR_QUOTE(value));
-        return conf_value_string(rule, value, field, error);
-}
-
 int aws_shared_path(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
 {
         if (*value != '/')

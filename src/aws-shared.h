@@ -72,6 +72,5 @@ int aws_shared_fail(const AwsShared *s, const AwsSharedProfile *p, AwsSharedValu
 /* Wipes and frees the contents. */
 void aws_shared_done(AwsShared *s);
 
-/* Kinds of values that only profiles have, see conf-value.h. char *: the ARN of a role; an external id; the
- * name of a session; an absolute path */
-ConfValueParse aws_shared_arn, aws_shared_external_id, aws_shared_session_name, aws_shared_path;
+/* A kind of value that only profiles have, see conf-value.h. char *: an absolute path */
+ConfValueParse aws_shared_path;

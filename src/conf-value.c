@@ -119,7 +119,7 @@ static int set_arn(char **p, const char *value, const char *pattern, const char 
 
 int conf_value_role_arn(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
 {
-        return set_arn(field, value, "^arn:[a-z-]+:iam::[0-9]{12}:role(/[A-Za-z0-9_+=,.@-]+)+$",
+        return set_arn(field, value, "^arn:[a-z-]+:iam::[0-9]{12}:role/([!-~]+/)?[A-Za-z0-9_+=,.@-]+$",
                        "arn:aws:iam::123456789012:role/NAME", error);
 }
 
@@ -137,24 +137,29 @@ int conf_value_profile_arn(const ConfValueRule *rule, const char *value, void *f
                        "arn:aws:rolesanywhere:eu-central-1:123456789012:profile/ID", error);
 }
 
-static int set_token(char **p, const char *value, size_t most, const char *characters, ConfError *error)
+static bool is_made_of(const char *s, size_t most, const char *characters)
 {
-        size_t n = strlen(value);
+        size_t n = strlen(s);
 
-        if (n < 2 || n > most || strspn(value, characters) != n)
-                return conf_error_set(error, -EINVAL, "%s is not 2 to %zu letters, digits and any of %s",
-                                      CONF_ERROR_QUOTE(value), most, characters + strlen(ALNUM));
-        return set_string(p, value, error);
+        return n >= 2 && n <= most && strspn(s, characters) == n;
 }
 
+/* It may be as secret as a password, so it is not shown. */
 int conf_value_external_id(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
 {
-        return set_token(field, value, 1224, ALNUM "_+=,.@:/-", error);
+        if (!is_made_of(value, 1224, ALNUM "_+=,.@:/-"))
+                return conf_error_set(error, -EINVAL,
+                                      "an external ID has 2 to 1224 letters, digits and any of _+=,.@:/-");
+        return set_string(field, value, error);
 }
 
 int conf_value_session_name(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
 {
-        return set_token(field, value, 64, ALNUM "_+=,.@-", error);
+        if (!is_made_of(value, 64, ALNUM "_+=,.@-"))
+                return conf_error_set(error, -EINVAL,
+                                      "%s is no session name: 2 to 64 letters, digits and any of _+=,.@-",
+                                      CONF_ERROR_QUOTE(value));
+        return set_string(field, value, error);
 }
 
 /* --- words and numbers ------------------------------------------------------------------------------- */
