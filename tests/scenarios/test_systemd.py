@@ -174,7 +174,7 @@ def test_a_reload_takes_a_new_blacklist(service: OpsHost) -> None:
 def test_a_change_is_taken_without_a_reload(service: OpsHost) -> None:
     """eatr sees from within its sandbox that somebody has written its file."""
     pid, calls = service.main_pid(), len(service.ecr.calls)
-    sandbox = f"{service.prefix}-sandbox-{service.prefix}"
+    sandbox = f"{service.prefix}-sandbox-open"  # one of another test may still be terminating
     service.cluster.create_namespace(sandbox)
     try:
         service.configure({"namespaces": {"blacklist": f"{service.prefix}-sandbox-[0-9]*"}})
