@@ -14,9 +14,14 @@ void kube_stream_init(KubeStream *s, KubeStreamMode mode, kube_stream_item_t ite
                 .mode = mode,
                 .item = item,
                 .userdata = userdata,
-                .current = BUF_INIT_SECRET(KUBE_STREAM_ITEM_MAX),
-                .envelope = BUF_INIT_SECRET(ENVELOPE_MAX),
+                .current = BUF_INIT(KUBE_STREAM_ITEM_MAX),
+                .envelope = BUF_INIT(ENVELOPE_MAX),
         };
+}
+
+void kube_stream_wipe(KubeStream *s)
+{
+        s->current.secret = s->envelope.secret = true;
 }
 
 void kube_stream_done(KubeStream *s)
@@ -38,7 +43,6 @@ static int gather(KubeStream *s, const char *p, size_t n)
         if (r != -EMSGSIZE)
                 return r;
         buf_done(&s->current);
-        s->current = BUF_INIT_SECRET(KUBE_STREAM_ITEM_MAX);
         s->skipping = true;
         s->skipped++;
         return 0;

@@ -3,8 +3,8 @@
 
 #include "buf.h"
 
-/* Cuts what an API server streams into objects, so that memory holds one object and never a whole list, and
- * that one wiped when it is done with: it may be a Secret. Pure. */
+/* Cuts what an API server streams into objects, so that memory holds one object and never a whole list.
+ * Pure. */
 
 /* Largest single object. etcd takes 1.5 MiB, and mostly metadata is asked for; what is larger is somebody's
  * joke, made of characters that JSON writes as six. It is left out: nobody's Secret may depend on what
@@ -34,6 +34,9 @@ typedef struct KubeStream {
 } KubeStream;
 
 void kube_stream_init(KubeStream *s, KubeStreamMode mode, kube_stream_item_t item, void *userdata);
+
+/* Has the memory of objects wiped when they are done with: they are Secrets, with their data. */
+void kube_stream_wipe(KubeStream *s);
 
 /* Takes the next bytes. Returns 0, -EMSGSIZE for a list's envelope of more than 64 KiB, -EBADMSG for what
  * cannot be JSON, or what the callback returned. */

@@ -172,6 +172,13 @@ static const char *contents(const KubeWatch *w)
         return w->spec.kind ? w->spec.kind : "metadata";
 }
 
+static void begin_stream(KubeWatch *w, KubeStreamMode mode, kube_stream_item_t item)
+{
+        kube_stream_init(&w->stream, mode, item, w);
+        if (w->spec.kind)
+                kube_stream_wipe(&w->stream);
+}
+
 /* A server that does not know the asked-for form would send whole objects, Secrets among them. suffix is
  * "List" for a list. */
 static bool has_kind(const KubeWatch *w, const cJSON *object, const char *suffix)
@@ -290,7 +297,7 @@ static int begin_list(KubeWatch *w)
                               : w->list_mode == LIST_CONSISTENT ? ""
                                                                 : w->version;
 
-        kube_stream_init(&w->stream, KUBE_STREAM_LIST, on_list_item, w);
+        begin_stream(w, KUBE_STREAM_LIST, on_list_item);
         w->handler->list_begin(w->userdata);
         return begin_request(
                 w, WATCH_LISTING,
@@ -449,7 +456,7 @@ static int begin_watch(KubeWatch *w)
         };
 
         w->events = 0;
-        kube_stream_init(&w->stream, KUBE_STREAM_WATCH, on_watch_line, w);
+        begin_stream(w, KUBE_STREAM_WATCH, on_watch_line);
         return begin_request(
                 w, WATCH_WATCHING,
                 str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u",

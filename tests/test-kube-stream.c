@@ -370,6 +370,23 @@ static int run_sized(KubeStreamMode mode, size_t size, size_t *sizes)
         return r;
 }
 
+static void test_secrets_are_wiped(void **state)
+{
+        _cleanup_free_ char *large = calloc(1, KUBE_STREAM_ITEM_MAX + 1);
+        size_t sizes[2] = { 0, 0 };
+        KubeStream s;
+
+        assert_non_null(large);
+        memset(large, 'x', KUBE_STREAM_ITEM_MAX + 1);
+        kube_stream_init(&s, KUBE_STREAM_WATCH, count_item, sizes);
+        assert_false(s.current.secret || s.envelope.secret);
+        kube_stream_wipe(&s);
+        assert_int_equal(kube_stream_feed(&s, large, KUBE_STREAM_ITEM_MAX + 1), 0);
+        assert_int_equal(s.skipped, 1);
+        assert_true(s.current.secret && s.envelope.secret); /* what comes behind it, too */
+        kube_stream_done(&s);
+}
+
 static void test_item_maximum(void **state)
 {
         for (KubeStreamMode mode = KUBE_STREAM_LIST; mode <= KUBE_STREAM_WATCH; mode++) {
@@ -471,6 +488,7 @@ int main(void)
                 cmocka_unit_test(test_watch_blanks),
                 cmocka_unit_test(test_watch_truncated),
                 cmocka_unit_test(test_endless),
+                cmocka_unit_test(test_secrets_are_wiped),
                 cmocka_unit_test(test_item_maximum),
                 cmocka_unit_test(test_many_items),
                 cmocka_unit_test(test_real_list),

@@ -263,6 +263,7 @@ static void test_whole_objects(void **state)
         script_chunk(p, SCRIPT_EVENT("MODIFIED", WHOLE("11", "\"a\":\"c\"")));
         expect(f, "+x ");
         assert_string_equal(f->data, "c");
+        assert_true(f->watch->stream.current.secret); /* and their memory is wiped */
         script_chunk(p, SCRIPT_EVENT("MODIFIED", OBJECT("x", "12")));
         expect(f, "failed ");
         assert_string_equal(f->status.message, "the answer is no watch of Secret");

@@ -689,9 +689,9 @@ def test_a_write_that_hangs_holds_up_nobody_and_is_given_up_after_45_seconds(
 def test_a_connection_that_died_unseen_is_noticed_by_asking(
     ecr: Ecr, api: ApiServer, eatr: MakeEatr
 ) -> None:
-    """Watches that say nothing any more, as behind a proxy that lost its server; asked after 30 s."""
+    """Watches that say nothing any more, as behind a proxy that lost its server; each is asked after 30 s."""
     api.inject(faults.watch_lines(end="hold"), watch=True, count=2)
-    api.inject(faults.hang(), path="/livez", count=1)
+    api.inject(faults.hang(), path="/livez", count=2)
     one = eatr().start()
     one.wait_ready()
     api.add_namespace("shop")
