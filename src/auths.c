@@ -107,6 +107,15 @@ static int make_id(Auths *a)
         return 0;
 }
 
+/* A token may come again, with another life. */
+bool auths_equal(const Auths *a, const Auths *b)
+{
+        if (!a || !b)
+                return a == b;
+        return streq(a->id, b->id) && a->issued == b->issued && a->expires == b->expires &&
+               a->incomplete == b->incomplete;
+}
+
 bool auths_same_hosts(const char *id, const char *other)
 {
         return strncmp(id, other, ID_HALF) == 0;

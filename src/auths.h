@@ -46,5 +46,9 @@ Auths *auths_ref(Auths *a);
 Auths *auths_unref(Auths *a);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Auths *, auths_unref);
 
+/* Whether both say the same: hosts, tokens, times, and what is yet to come. Either may be NULL, which equals
+ * nothing but NULL. */
+bool auths_equal(const Auths *a, const Auths *b);
+
 /* Whether two ids are of the same hosts, by whichever tokens. */
 bool auths_same_hosts(const char *id, const char *other);

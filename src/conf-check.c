@@ -3,12 +3,11 @@
 
 #include "conf-check.h"
 
+#include "aws-endpoint.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
-
-/* Where tokens of ECR Public come from. */
-#define PUBLIC_REGION "us-east-1"
 
 /* As much as errors need to know of a registry. */
 typedef struct Check {
@@ -30,7 +29,7 @@ static Check check_of(const Conf *c, const ConfRegistry *section, ConfError *err
         if (section->name)
                 (void) snprintf(check.label, sizeof(check.label), "[registry %s]", section->name);
         else
-                (void) strcpy(check.label, "[aws]");
+                (void) snprintf(check.label, sizeof(check.label), "[aws]");
         if (section->name || c->n_sections == 0)
                 check.registry = &c->registries[section->name ? section - c->sections : 0];
         return check;
@@ -63,7 +62,7 @@ static int make_registry(const Conf *c, const ConfRegistry *section, ConfRegistr
                 else if (conf_keys_given(key, &c->main) && inherits(section, key))
                         r = conf_keys_registry_copy(ret, &c->main, key);
         if (r >= 0 && ret->public && !section->aws.region) {
-                r = str_replace(&ret->aws.region, PUBLIC_REGION);
+                r = str_replace(&ret->aws.region, AWS_ECR_PUBLIC_REGION);
                 conf_keys_set_given(conf_keys_find("aws", "region"), ret, true);
         }
         return r;
@@ -120,6 +119,11 @@ static int check_common(const Conf *c, ConfError *error)
 static const char *origin(const Check *check, const char *key)
 {
         return conf_keys_has(check->section, key) ? "" : " of [aws]";
+}
+
+void conf_check_prefix(const ConfRegistry *r, ConfError *error)
+{
+        conf_error_prefix(error, streq(r->name, "aws") ? "[%s] " : "[registry %s] ", r->name);
 }
 
 bool conf_check_has_profile(const ConfRegistry *r)
@@ -246,12 +250,13 @@ static int check_public(const Check *check)
 {
         const char *region = check->section->aws.region;
 
-        if (!check->registry->public || !region || streq(region, PUBLIC_REGION))
+        if (!check->registry->public || !region || streq(region, AWS_ECR_PUBLIC_REGION))
                 return 0;
-        return conf_error_set(check->error, -EINVAL,
-                              "%s has public and region %s: tokens for ECR Public come from " PUBLIC_REGION
-                              " alone; leave the region out",
-                              check->label, region);
+        return conf_error_set(
+                check->error, -EINVAL,
+                "%s has public and region %s: tokens for ECR Public come from " AWS_ECR_PUBLIC_REGION
+                " alone; leave the region out",
+                check->label, region);
 }
 
 static int check_registry(const Check *check)

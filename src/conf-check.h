@@ -21,6 +21,9 @@
  * were read. */
 int conf_check(Conf *c, ConfError *error);
 
+/* Puts the section of one of c->registries before what is wrong with it. */
+void conf_check_prefix(const ConfRegistry *r, ConfError *error);
+
 /* Whether r is to get its credentials from a profile in AWS's own files, which may then give the region,
  * too: only such a registry may lack one. */
 bool conf_check_has_profile(const ConfRegistry *r);

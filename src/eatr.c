@@ -400,7 +400,7 @@ static bool same_cluster(const EatrConfig *a, const EatrConfig *b)
 static void replace_registries(Eatr *e, Registries *registries, Keyring *keyring, bool tell)
 {
         const Auths *old = registries_auths(e->registries), *new = registries_auths(registries);
-        bool changed = new && (!old || !streq(old->id, new->id) || old->incomplete != new->incomplete);
+        bool changed = new && !auths_equal(old, new);
 
         (void) keyring_free(e->keyring);
         (void) registries_free(e->registries);

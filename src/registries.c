@@ -81,13 +81,6 @@ static int make_auths(const Registries *r, Auths **ret)
         return n > 0 ? auths_new(parts, n, n < r->n, ret) : 0;
 }
 
-/* A token may come again, with another life. */
-static bool same_auths(const Auths *a, const Auths *b)
-{
-        return a && streq(a->id, b->id) && a->issued == b->issued && a->expires == b->expires &&
-               a->incomplete == b->incomplete;
-}
-
 static void publish(Registries *r)
 {
         _cleanup_(auths_unrefp) Auths *auths = NULL;
@@ -99,7 +92,7 @@ static void publish(Registries *r)
         error = make_auths(r, &auths);
         if (error < 0)
                 log_error_errno(error, "Cannot put the tokens together, Secrets stay as they are: %m");
-        if (!auths || same_auths(r->auths, auths)) {
+        if (!auths || auths_equal(r->auths, auths)) {
                 r->events->changed(r->userdata);
                 return;
         }
@@ -130,12 +123,6 @@ static void publish_soon(Registries *r)
         publish_in(r, registries_busy(r) ? usec_sub(usec_add(r->gathering, GATHER_MAX), now) : 0);
 }
 
-static int on_expiry(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        publish(userdata);
-        return 0;
-}
-
 /* --- what one does --------------------------------------------------------------------------------- */
 
 static void on_begins(Registry *one, void *userdata)
@@ -143,7 +130,7 @@ static void on_begins(Registry *one, void *userdata)
         Registries *r = userdata;
 
         for (size_t i = 0; i < r->n; i++)
-                if (r->items[i] && r->items[i] != one)
+                if (r->items[i] != one)
                         registry_join(r->items[i]);
 }
 
@@ -368,7 +355,7 @@ int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t inter
                 r->state = past->state;
         error = add_timer(r, on_publish, &r->publisher);
         if (error >= 0)
-                error = add_timer(r, on_expiry, &r->expiry);
+                error = add_timer(r, on_publish, &r->expiry);
         for (size_t i = 0; i < configs->n && error >= 0; i++)
                 error = add_registry(r, &configs->items[i], interval, past);
         if (error >= 0)

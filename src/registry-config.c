@@ -388,7 +388,7 @@ static int load(const ConfRegistry *conf, const RegistryEnvironment *environment
         if (r >= 0)
                 r = check_endpoint(&conf->aws, c->source, error);
         if (r < 0) {
-                conf_error_prefix(error, streq(conf->name, "aws") ? "[%s] " : "[registry %s] ", conf->name);
+                conf_check_prefix(conf, error);
                 return r;
         }
         r = fill(conf, environment, c);

@@ -105,8 +105,7 @@ static int check_ca_bundles(const Conf *c, ConfError *error)
                 int r = check_ca_bundle(registry->aws.ca_bundle, error);
 
                 if (r < 0) {
-                        conf_error_prefix(error, streq(registry->name, "aws") ? "[%s] " : "[registry %s] ",
-                                          registry->name);
+                        conf_check_prefix(registry, error);
                         return r;
                 }
         }

@@ -256,9 +256,25 @@ static void test_references(void **state)
         assert_null(auths_unref(NULL));
 }
 
+static void test_equality(void **state)
+{
+        const Auths a = { .id = "aaaaaaaabbbbbbbb", .issued = 1, .expires = 2 };
+        Auths others[] = { a, a, a, a, a };
+
+        (void) snprintf(others[1].id, sizeof(others[1].id), "aaaaaaaacccccccc");
+        others[2].issued++;
+        others[3].expires++;
+        others[4].incomplete = true;
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_int_equal(auths_equal(&a, &others[i]), i == 0);
+        assert_true(auths_equal(NULL, NULL));
+        assert_false(auths_equal(&a, NULL) || auths_equal(NULL, &a));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_equality),
                 cmocka_unit_test(test_one_host_has_the_id_that_its_token_had),
                 cmocka_unit_test(test_hosts_are_sorted),
                 cmocka_unit_test(test_the_first_part_has_a_host_that_two_name),
