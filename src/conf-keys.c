@@ -33,7 +33,21 @@ static const ConfValueWord verify_words[] = {
         { NULL },
 };
 
-static_assert(sizeof(ConfVerify) == sizeof(unsigned) && sizeof(ConfCredentialSource) == sizeof(unsigned),
+static const ConfValueWord exclude_words[] = {
+        { "keep", CONF_EXCLUDE_KEEP, false },
+        { "delete", CONF_EXCLUDE_DELETE, false },
+        { NULL },
+};
+
+static const ConfValueWord conflict_words[] = {
+        { "skip", CONF_CONFLICT_SKIP, false },
+        { "adopt", CONF_CONFLICT_ADOPT, false },
+        { "recreate", CONF_CONFLICT_RECREATE, false },
+        { NULL },
+};
+
+static_assert(sizeof(ConfVerify) == sizeof(unsigned) && sizeof(ConfCredentialSource) == sizeof(unsigned) &&
+                      sizeof(ConfExclude) == sizeof(unsigned) && sizeof(ConfConflict) == sizeof(unsigned),
               "a word is written as an unsigned");
 
 #define FIELD(member) offsetof(Conf, member)
@@ -75,9 +89,13 @@ const ConfKey conf_keys[] = {
         { "aws", "verify", conf_value_word, REGISTRY(verify), .type = CONF_KEY_NUMBER, .words = verify_words },
         { "kubernetes", "kubeconfig", conf_value_path, FIELD(kubernetes.kubeconfig) },
         { "kubernetes", "context", conf_value_string, FIELD(kubernetes.context) },
+        { "kubernetes", "mint_eks_tokens", conf_value_bool, FIELD(kubernetes.mint_eks_tokens), .type = CONF_KEY_BOOL },
         { "namespaces", "blacklist", conf_value_globs, FIELD(namespaces.blacklist), .type = CONF_KEY_LIST },
         { "namespaces", "include", conf_value_globs, FIELD(namespaces.include), .type = CONF_KEY_LIST },
+        { "namespaces", "on_exclude", conf_value_word, FIELD(namespaces.on_exclude), 0, CONF_KEY_NUMBER, .words = exclude_words },
         { "secret", "name", conf_value_secret_name, FIELD(secret.name) },
+        { "secret", "on_conflict", conf_value_word, FIELD(secret.on_conflict), 0, CONF_KEY_NUMBER, .words = conflict_words },
+        { "secret", "service_accounts", conf_value_account_globs, FIELD(secret.service_accounts), .type = CONF_KEY_LIST },
         { "renewal", "auth_token_renewal_interval", conf_value_interval_or_auto, FIELD(renewal.auth_token_renewal_interval), 0, CONF_KEY_OTHER, USEC_PER_SEC, 11 * USEC_PER_HOUR },
         { "renewal", "informers_resync_interval", conf_value_interval, FIELD(renewal.informers_resync_interval), 0, CONF_KEY_OTHER, USEC_PER_SEC, USEC_PER_DAY },
         { "renewal", "max_writes_per_second", conf_value_number, FIELD(renewal.max_writes_per_second), 0, CONF_KEY_NUMBER, 0, 10000 },

@@ -68,17 +68,35 @@ typedef struct ConfRegistry {
 } ConfRegistry;
 
 typedef struct ConfKubernetes {
-        char *kubeconfig; /* NULL: not given */
-        char *context;    /* NULL: the kubeconfig's current-context */
+        char *kubeconfig;     /* NULL: not given */
+        char *context;        /* NULL: the kubeconfig's current-context */
+        bool mint_eks_tokens; /* make the tokens of EKS that the kubeconfig has a program for */
 } ConfKubernetes;
+
+/* What becomes of the Secret in a namespace that is not wanted any more. */
+typedef enum ConfExclude {
+        CONF_EXCLUDE_KEEP,
+        CONF_EXCLUDE_DELETE,
+} ConfExclude;
 
 typedef struct ConfNamespaces {
         char **blacklist; /* globs, NULL-terminated; never NULL */
         char **include;   /* the same; empty: every namespace */
+        ConfExclude on_exclude;
 } ConfNamespaces;
+
+/* What becomes of a Secret of eatr's name that is not eatr's. */
+typedef enum ConfConflict {
+        CONF_CONFLICT_SKIP,     /* it stays as it is */
+        CONF_CONFLICT_ADOPT,    /* eatr's fields are taken over, if its type allows it */
+        CONF_CONFLICT_RECREATE, /* the same; where its type does not, it is deleted and made anew */
+} ConfConflict;
 
 typedef struct ConfSecret {
         char *name;
+        ConfConflict on_conflict;
+        char **service_accounts; /* globs of those that are to name the Secret in imagePullSecrets;
+                                    NULL-terminated, never NULL; empty: none */
 } ConfSecret;
 
 typedef struct ConfRenewal {

@@ -433,18 +433,33 @@ static int add_items(const ConfValueRule *rule, const char *value, char ***list,
         return r;
 }
 
-static int add_glob(const ConfValueRule *rule, char ***list, const char *glob, ConfError *error)
+static int add_name_glob(MatchKind kind, char ***list, const char *glob, ConfError *error)
 {
-        const char *problem = match_glob_problem(glob);
+        const char *problem = match_glob_problem(kind, glob);
 
         if (problem)
                 return conf_error_set(error, -EINVAL, "%s can't match: %s", CONF_ERROR_QUOTE(glob), problem);
         return list_add(list, glob, LIST_ITEMS_MAX, error);
 }
 
+static int add_glob(const ConfValueRule *rule, char ***list, const char *glob, ConfError *error)
+{
+        return add_name_glob(MATCH_NAMESPACES, list, glob, error);
+}
+
+static int add_account_glob(const ConfValueRule *rule, char ***list, const char *glob, ConfError *error)
+{
+        return add_name_glob(MATCH_SERVICE_ACCOUNTS, list, glob, error);
+}
+
 int conf_value_globs(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
 {
         return add_items(rule, value, field, add_glob, error);
+}
+
+int conf_value_account_globs(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
+{
+        return add_items(rule, value, field, add_account_glob, error);
 }
 
 /* What a token can be for: neither a scheme nor a path, which would match no image. */

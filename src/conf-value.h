@@ -52,6 +52,8 @@ ConfValueParse conf_value_interval, conf_value_interval_or_auto;
 ConfValueParse conf_value_listen;
 /* char **, NULL-terminated: globs for names of namespaces, which are added to what is there */
 ConfValueParse conf_value_globs;
+/* The same for names of service accounts, which may hold dots */
+ConfValueParse conf_value_account_globs;
 /* The same: hosts of registries, each HOST or HOST:PORT; no more than the rule's most */
 ConfValueParse conf_value_hosts;
 

@@ -8,6 +8,7 @@
 #include "file.h"
 #include "kube-files.h"
 #include "kube-server.h"
+#include "words.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -391,6 +392,20 @@ bool kube_config_equal(const KubeConfig *a, const KubeConfig *b)
                streq_ptr(a->token_file, b->token_file);
 }
 
+static KubeExec *exec_free(KubeExec *e)
+{
+        if (!e)
+                return NULL;
+        free(e->api_version);
+        free(e->command);
+        (void) words_free(e->args);
+        (void) words_free(e->env);
+        free(e->install_hint);
+        free(e->cluster);
+        free(e);
+        return NULL;
+}
+
 KubeConfig *kube_config_free(KubeConfig *c)
 {
         if (!c)
@@ -403,6 +418,12 @@ KubeConfig *kube_config_free(KubeConfig *c)
         (void) str_erase_free(c->client_key);
         (void) str_erase_free(c->token);
         free(c->token_file);
+        (void) str_erase_free(c->proxy_url);
+        (void) str_erase_free(c->username);
+        (void) str_erase_free(c->password);
+        (void) words_free(c->impersonate);
+        (void) words_free(c->files);
+        (void) exec_free(c->exec);
         free(c);
         return NULL;
 }

@@ -10,9 +10,22 @@
 /* Largest kubeconfig, and largest file that one names, in bytes. */
 #define KUBE_CONFIG_SIZE_MAX (4U * 1024 * 1024)
 
+/* A program that gets credentials (client.authentication.k8s.io, "exec" of a user). */
+typedef struct KubeExec {
+        char *api_version; /* "client.authentication.k8s.io/v1" or ".../v1beta1" */
+        char *command;     /* a path, or a name to look up in PATH */
+        char **args;       /* without the command; NULL-terminated, never NULL; may hold secrets */
+        char **env;        /* additions, "NAME=value"; the same */
+        char *install_hint; /* NULL: none */
+        char *cluster; /* what is told of the cluster: a JSON object, the spec.cluster of an ExecCredential;
+                          NULL: nothing, as provideClusterInfo is not set */
+} KubeExec;
+
 typedef struct KubeConfig {
         char *context;         /* its name, for messages */
         char *server;          /* https://HOST[:PORT][/PREFIX], no trailing slash; http only to loopback */
+        char *proxy_url;       /* http, https, socks5 or socks5h; NULL: the environment's. May hold a password:
+                                  wiped, and not to be shown */
         char *tls_server_name; /* name to ask for and to check instead of server's host; NULL: that host */
         char *ca;              /* PEM, the only roots of trust; NULL: the system's */
         bool insecure_skip_tls_verify;
@@ -20,6 +33,11 @@ typedef struct KubeConfig {
         char *client_key;         /* PEM; wiped by kube_config_free() */
         char *token;              /* bearer token, without blanks around it; NULL: none; wiped */
         char *token_file;         /* absolute path to read token from again; NULL: token does not change */
+        char *username, *password; /* for basic authentication; NULL: none; wiped */
+        char **impersonate;        /* headers, "Impersonate-User: jane"; NULL-terminated, NULL: none */
+        KubeExec *exec;            /* NULL: none, or something above is there and stands in for it */
+        bool disable_compression;  /* ask for no compressed answers */
+        char **files; /* all that was read or looked for: a change of one is to be taken in; NULL-terminated */
 } KubeConfig;
 
 #define KUBE_CONFIG_ERROR_MAX 1024U

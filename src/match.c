@@ -19,7 +19,7 @@ const char *match_verdict_to_string(MatchVerdict v)
         return names[v];
 }
 
-static bool matches_any(char *const *globs, const char *name)
+bool match_any(char *const *globs, const char *name)
 {
         for (; globs && *globs; globs++)
                 if (fnmatch(*globs, name, 0) == 0)
@@ -31,9 +31,9 @@ MatchVerdict match_namespace(const MatchRules *rules, const MatchNamespace *ns)
 {
         if (ns->terminating)
                 return MATCH_TERMINATING;
-        if (matches_any(rules->blacklist, ns->name))
+        if (match_any(rules->blacklist, ns->name))
                 return MATCH_BLACKLISTED;
-        if (rules->include && *rules->include && !matches_any(rules->include, ns->name))
+        if (rules->include && *rules->include && !match_any(rules->include, ns->name))
                 return MATCH_NOT_INCLUDED;
         if (ns->ignored)
                 return MATCH_IGNORED;
@@ -60,8 +60,10 @@ static const char *bracket_end(const char *p)
         return *p ? p : NULL;
 }
 
-const char *match_glob_problem(const char *glob)
+const char *match_glob_problem(MatchKind kind, const char *glob)
 {
+        const char *literal = kind == MATCH_SERVICE_ACCOUNTS ? ".-*?" : "-*?";
+
         if (!*glob)
                 return "it is empty";
         for (const char *p = glob; *p; p++) {
@@ -70,10 +72,12 @@ const char *match_glob_problem(const char *glob)
                         if (!p)
                                 return "\"[\" without \"]\"";
                 } else if (!(islower((unsigned char) *p) || isdigit((unsigned char) *p) ||
-                             strchr("-*?", *p)))
-                        return "names of namespaces have lower-case letters, digits and \"-\" only, globs "
-                               "also \"*\", "
-                               "\"?\" and \"[...]\"";
+                             strchr(literal, *p)))
+                        return kind == MATCH_SERVICE_ACCOUNTS
+                                       ? "names of service accounts have lower-case letters, digits, \"-\" "
+                                         "and \".\" only, globs also \"*\", \"?\" and \"[...]\""
+                                       : "names of namespaces have lower-case letters, digits and \"-\" "
+                                         "only, globs also \"*\", \"?\" and \"[...]\"";
         }
         return NULL;
 }

@@ -33,7 +33,16 @@ typedef struct MatchNamespace {
 
 MatchVerdict match_namespace(const MatchRules *rules, const MatchNamespace *ns);
 
-/* Says why a string is no glob for names of namespaces: NULL if it is one. Besides what fnmatch(3) knows, a
- * name holds only lower-case letters, digits and "-", so that any other literal character could never match.
+/* Whether one of the globs takes a name; globs may be NULL. */
+bool match_any(char *const *globs, const char *name);
+
+/* What globs are for. */
+typedef enum MatchKind {
+        MATCH_NAMESPACES,
+        MATCH_SERVICE_ACCOUNTS, /* their names may hold dots, too */
+} MatchKind;
+
+/* Says why a string is no glob for such names: NULL if it is one. Besides what fnmatch(3) knows, a name holds
+ * only lower-case letters, digits and "-" (and "."), so that any other literal character could never match.
  */
-const char *match_glob_problem(const char *glob);
+const char *match_glob_problem(MatchKind kind, const char *glob);

@@ -59,7 +59,7 @@ static void test_globs_match_whole_names(void **state)
                     included != (cases[i].matches ? MATCH_WANTED : MATCH_NOT_INCLUDED))
                         fail_msg("%s and %s: %s, %s", cases[i].glob, cases[i].name,
                                  match_verdict_to_string(excluded), match_verdict_to_string(included));
-                assert_null(match_glob_problem(cases[i].glob));
+                assert_null(match_glob_problem(MATCH_NAMESPACES, cases[i].glob));
         }
 }
 
@@ -140,7 +140,7 @@ static void test_globs_that_match_nothing_are_told(void **state)
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_free_ char *glob = strdup(cases[i][0]);
-                const char *problem = match_glob_problem(glob);
+                const char *problem = match_glob_problem(MATCH_NAMESPACES, glob);
 
                 if (!problem || !startswith(problem, cases[i][1]))
                         fail_msg("\"%s\": %s", glob, problem ? problem : "no problem");
@@ -160,8 +160,8 @@ static void test_globs_that_fnmatch_knows_are_good(void **state)
         for (size_t i = 0; i < ELEMENTSOF(good); i++) {
                 _cleanup_free_ char *glob = strdup(good[i]);
 
-                if (match_glob_problem(glob))
-                        fail_msg("\"%s\": %s", glob, match_glob_problem(glob));
+                if (match_glob_problem(MATCH_NAMESPACES, glob))
+                        fail_msg("\"%s\": %s", glob, match_glob_problem(MATCH_NAMESPACES, glob));
         }
 }
 
