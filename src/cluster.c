@@ -29,6 +29,8 @@ struct Cluster {
         void *userdata;
 
         Targets *targets;
+        KubeClient *client; /* for writes; watches have their own */
+        Lanes lanes;
         Writer *writer;
         KubeStats kube_stats;
         Collection namespaces, secrets;
@@ -210,7 +212,7 @@ static void on_working(void *userdata)
         k->error[0] = '\0';
         /* Where one gets through the others will, however long they meant to wait. */
         kube_watch_hurry(k == &c->namespaces ? c->secrets.watch : c->namespaces.watch);
-        writer_hurry(c->writer);
+        lanes_hurry(&c->lanes);
         c->changed(c->userdata);
 }
 
@@ -225,7 +227,7 @@ static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retr
         if (!streq(k->error, status->message))
                 log_event(LOG_WARNING, MESSAGE_READING_FAILED,
                           "Cannot read %s from %s: %s; trying again in %s%s", k->what,
-                          c->config.writer.kube->server, status->message, clock_format_duration(text, retry),
+                          c->config.kube->server, status->message, clock_format_duration(text, retry),
                           status->code == 406 ? " (Kubernetes 1.16 or newer is needed)" : "");
         (void) snprintf(k->error, sizeof(k->error), "%s", status->message);
         c->changed(c->userdata);
@@ -276,6 +278,13 @@ static void on_writer_changed(void *userdata)
         c->changed(c->userdata);
 }
 
+static int add_writer(Cluster *c)
+{
+        const WriterParts parts = { .targets = c->targets, .client = c->client, .lanes = &c->lanes };
+
+        return writer_new(c->event, &c->config.writer, &parts, on_writer_changed, c, &c->writer);
+}
+
 static int add_watches(Cluster *c)
 {
         const KubeWatchSpec namespaces = { .collection = "/api/v1/namespaces" };
@@ -288,11 +297,11 @@ static int add_watches(Cluster *c)
         secrets.query = c->secret_query;
         c->namespaces = (Collection){ .cluster = c, .what = "namespaces" };
         c->secrets = (Collection){ .cluster = c, .what = "Secrets" };
-        r = kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, &namespaces, &namespace_handler,
+        r = kube_watch_new(c->event, c->config.kube, &c->kube_stats, &namespaces, &namespace_handler,
                            &c->namespaces, &c->namespaces.watch);
         if (r < 0)
                 return r;
-        return kube_watch_new(c->event, c->config.writer.kube, &c->kube_stats, &secrets, &secret_handler,
+        return kube_watch_new(c->event, c->config.kube, &c->kube_stats, &secrets, &secret_handler,
                               &c->secrets, &c->secrets.watch);
 }
 
@@ -312,7 +321,11 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
         r = targets_new(&c->targets);
         if (r < 0)
                 return r;
-        r = writer_new(event, &config->writer, c->targets, &c->kube_stats, on_writer_changed, c, &c->writer);
+        lanes_configure(&c->lanes, config->writer.renewal);
+        r = kube_client_new(event, config->kube, &c->kube_stats, &c->client);
+        if (r < 0)
+                return r;
+        r = add_writer(c);
         if (r < 0)
                 return r;
         r = add_watches(c);
@@ -329,6 +342,7 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
 void cluster_reload(Cluster *c, const ClusterConfig *config)
 {
         c->config = *config;
+        lanes_configure(&c->lanes, config->writer.renewal);
         writer_reload(c->writer, &config->writer);
         TARGETS_FOREACH (n, next, c->targets)
                 if (n->exists)
@@ -351,7 +365,7 @@ void cluster_stop(Cluster *c)
 
 unsigned cluster_in_flight(const Cluster *c)
 {
-        return writer_in_flight(c->writer);
+        return pace_in_flight(&c->lanes.pace);
 }
 
 int cluster_set_auths(Cluster *c, Auths *auths)
@@ -431,12 +445,12 @@ const char *cluster_error(const Cluster *c)
 {
         if (*c->namespaces.error)
                 return c->namespaces.error;
-        return *c->secrets.error ? c->secrets.error : writer_error(c->writer);
+        return *c->secrets.error ? c->secrets.error : c->lanes.error;
 }
 
 unsigned cluster_failures(const Cluster *c)
 {
-        return MAX(MAX(c->namespaces.failures, c->secrets.failures), writer_failures(c->writer));
+        return MAX(MAX(c->namespaces.failures, c->secrets.failures), c->lanes.failures);
 }
 
 const WriterStats *cluster_stats(const Cluster *c)
@@ -474,6 +488,7 @@ Cluster *cluster_free(Cluster *c)
         (void) kube_watch_free(c->secrets.watch);
         (void) targets_free(c->targets);
         (void) writer_free(c->writer);
+        (void) kube_client_free(c->client);
         (void) sd_event_source_disable_unref(c->resync);
         (void) sd_event_unref(c->event);
         free(c->secret_query);

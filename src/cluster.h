@@ -9,6 +9,7 @@
 typedef struct Cluster Cluster;
 
 typedef struct ClusterConfig {
+        const KubeConfig *kube;
         const ConfNamespaces *namespaces;
         WriterConfig writer;
 } ClusterConfig;
@@ -20,14 +21,14 @@ typedef void (*cluster_changed_t)(void *userdata);
 int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
                 Cluster **ret);
 
-/* Takes another configuration, whose writer.kube and writer.secret_name have to be the same: the rules are
+/* Takes another configuration, whose kube and writer.secret_name have to be the same: the rules are
  * applied anew, and the watches go on. */
 void cluster_reload(Cluster *c, const ClusterConfig *config);
 
 /* Counts on from what another one has counted. */
 void cluster_take_over(Cluster *c, const Cluster *old);
 
-/* See writer_stop(). */
+/* See writer_stop(); how many writes are under way. */
 void cluster_stop(Cluster *c);
 unsigned cluster_in_flight(const Cluster *c);
 

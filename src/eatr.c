@@ -318,9 +318,9 @@ static int add_sources(Eatr *e)
 static ClusterConfig cluster_config(const EatrConfig *config)
 {
         return (ClusterConfig){
+                .kube = config->kube,
                 .namespaces = &config->conf->namespaces,
                 .writer = {
-                        .kube = config->kube,
                         .secret_name = config->conf->secret.name,
                         .renewal = &config->conf->renewal,
                         .dry_run = config->dry_run,

@@ -42,13 +42,27 @@ struct KubeRequest {
 const char *kube_verb_to_string(KubeVerb v)
 {
         static const char *const names[_KUBE_VERB_MAX] = {
-                [KUBE_LIST] = "list",
-                [KUBE_WATCH] = "watch",
-                [KUBE_APPLY] = "apply",
-                [KUBE_PROBE] = "probe",
+                [KUBE_GET] = "get",       [KUBE_LIST] = "list",   [KUBE_WATCH] = "watch",
+                [KUBE_APPLY] = "apply",   [KUBE_PATCH] = "patch", [KUBE_CREATE] = "create",
+                [KUBE_DELETE] = "delete", [KUBE_PROBE] = "probe",
         };
 
         return names[v];
+}
+
+static const char *verb_method(KubeVerb v)
+{
+        switch (v) {
+        case KUBE_APPLY:
+        case KUBE_PATCH:
+                return "PATCH";
+        case KUBE_CREATE:
+                return "POST";
+        case KUBE_DELETE:
+                return "DELETE";
+        default:
+                return "GET";
+        }
 }
 
 /* --- counting -------------------------------------------------------------------------------------- */
@@ -145,6 +159,19 @@ void kube_status_read(long code, const char *body, size_t size, const char *tran
         ret->immutable = code == 422 && strstr(message, "field is immutable");
 }
 
+/* Nothing behind the address, or nothing that works; a gateway's 504 is no Status, while the API server's
+ * may be about a webhook that one namespace has. */
+static bool server_is_away(const KubeStatus *status)
+{
+        return status->code == 0 || status->code == 502 || status->code == 503 ||
+               (status->code == 504 && !*status->reason);
+}
+
+bool kube_status_concerns_all(HttpOutcome outcome, const KubeStatus *status)
+{
+        return server_is_away(status) || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED;
+}
+
 /* --- authentication -------------------------------------------------------------------------------- */
 
 /* The last good read wins over a file that is away or empty for a moment. */
@@ -239,7 +266,7 @@ static int start(KubeRequest *q, const KubeSpec *spec)
         headers[n] = NULL;
 
         HttpSpec http = {
-                .method = spec->verb == KUBE_APPLY ? "PATCH" : "GET",
+                .method = verb_method(spec->verb),
                 .url = url,
                 .headers = headers,
                 .body = spec->body,

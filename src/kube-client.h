@@ -10,9 +10,13 @@ typedef struct KubeClient KubeClient;
 typedef struct KubeRequest KubeRequest;
 
 typedef enum KubeVerb {
+        KUBE_GET,
         KUBE_LIST,
         KUBE_WATCH,
-        KUBE_APPLY,
+        KUBE_APPLY,  /* server-side: PATCH, with its own Content-Type */
+        KUBE_PATCH,
+        KUBE_CREATE, /* POST */
+        KUBE_DELETE,
         KUBE_PROBE,
         _KUBE_VERB_MAX,
 } KubeVerb;
@@ -57,6 +61,10 @@ typedef struct KubeStatus {
 /* Reads a body that came with a status code; transport_error is used for code 0. Pure. */
 void kube_status_read(long code, const char *body, size_t size, const char *transport_error,
                       KubeStatus *ret);
+
+/* Whether what failed would have failed for any other object, too: the server is away, busy, or does not know
+ * us. */
+bool kube_status_concerns_all(HttpOutcome outcome, const KubeStatus *status);
 
 /* As http_done_t. status is valid during the call; on HTTP_OK only its code is set. */
 typedef void (*kube_done_t)(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata);

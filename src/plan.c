@@ -166,18 +166,10 @@ static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now,
         return PLAN_SCOPE_TARGET;
 }
 
-/* Nothing behind the address, or nothing that works; a gateway's 504 is no Status, while the API server's
- * may be about a webhook that one namespace has. */
-static bool server_is_away(const KubeStatus *status)
-{
-        return status->code == 0 || status->code == 502 || status->code == 503 ||
-               (status->code == 504 && !*status->reason);
-}
-
 PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, usec_t now, uint32_t random)
 {
         t->written[0] = '\0';
-        if (server_is_away(status) || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED)
+        if (kube_status_concerns_all(outcome, status))
                 return PLAN_SCOPE_CLUSTER;
         if (status->namespace_terminating) {
                 t->verdict = MATCH_TERMINATING; /* a watch event will say how it went on */

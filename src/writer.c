@@ -3,7 +3,6 @@
 
 #include "backoff.h"
 #include "log.h"
-#include "message.h"
 #include "writer.h"
 #include "writer-log.h"
 
@@ -19,10 +18,6 @@
 
 #define STALL_GRACE USEC_PER_MINUTE
 
-/* For failures that concern the API server as a whole. */
-static const BackoffPolicy backoff_server = { .base = 500 * USEC_PER_MSEC, .cap = 5 * USEC_PER_SEC };
-#define UNAUTHORIZED_PAUSE_MIN (5 * USEC_PER_SEC)
-
 struct Writer {
         sd_event *event;
         WriterConfig config;
@@ -34,10 +29,7 @@ struct Writer {
         bool started, stopped;
         Auths *auths;
         Buf body; /* of every write with these */
-        Pace pace;
-        unsigned failures; /* of the server as a whole, in a row */
-        bool unanswered;   /* it is paused because the server gave no answer, not because it asked for it */
-        char error[384];
+        Lanes *lanes;
         WriterLog log;
         sd_event_source *planner; /* deferred: runs when all events of a wake-up have been taken in */
         sd_event_source *waker;
@@ -77,16 +69,6 @@ static bool take_in(Node *n, const Buf *body)
         return true;
 }
 
-/* It has decided about a write, whatever it decided. */
-static void server_works(Writer *w)
-{
-        if (w->failures > 0)
-                log_info("The API server takes writes again");
-        w->failures = 0;
-        w->pace.probing = false;
-        w->error[0] = '\0';
-}
-
 /* Rights that one namespace has again the others may have, too. */
 static void retry_denied(Writer *w)
 {
@@ -100,7 +82,7 @@ static void retry_denied(Writer *w)
 
 static void succeed(Writer *w, Node *n, long code, usec_t now)
 {
-        server_works(w);
+        lanes_work(w->lanes);
         if (n->target.denied)
                 retry_denied(w);
         plan_succeeded(&n->target, n->plan.reason, now);
@@ -109,40 +91,15 @@ static void succeed(Writer *w, Node *n, long code, usec_t now)
         count(w, n, code, now);
 }
 
-/* The server as a whole: nothing is sent for a while, and no namespace is to blame. */
-static void pause_all(Writer *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after,
-                      usec_t now)
-{
-        char text[CLOCK_DURATION_MAX];
-        usec_t delay;
-
-        /* Writes that were in flight together fail together: one pause and one message for all of them. */
-        if (now < w->pace.paused_until)
-                return;
-        delay = backoff_delay(&backoff_server, ++w->failures, backoff_random());
-        delay = MAX(delay, retry_after + retry_after / 2 * (backoff_random() % 1024) / 1024);
-        if (outcome == HTTP_UNAUTHORIZED)
-                delay = MAX(delay, UNAUTHORIZED_PAUSE_MIN);
-        pace_pause(&w->pace, now + delay);
-        w->pace.probing = true;
-        w->unanswered = status->code == 0;
-        if (!streq(w->error, status->message))
-                log_event(LOG_WARNING, MESSAGE_WRITING_FAILED,
-                          "The API server takes no writes: %s; trying again in %s, Secrets keep what they "
-                          "have",
-                          status->message, clock_format_duration(text, delay));
-        (void) snprintf(w->error, sizeof(w->error), "%s", status->message);
-}
-
 static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after,
                  usec_t now)
 {
         w->stats.failed++;
         if (plan_failed(&n->target, outcome, status, now, backoff_random()) == PLAN_SCOPE_CLUSTER) {
-                pause_all(w, outcome, status, retry_after, now);
+                lanes_fail(w->lanes, outcome, status, retry_after, now);
                 return;
         }
-        server_works(w);
+        lanes_work(w->lanes);
         (void) str_replace(&n->problem, status->message);
         writer_log_failed(&w->log, n, outcome, status, now);
 }
@@ -154,7 +111,6 @@ static void on_written(KubeRequest *q, HttpOutcome outcome, const KubeStatus *st
         Writer *w = n->writer;
         usec_t now = clock_boottime();
 
-        pace_end(&w->pace, n->plan.lane);
         if (outcome != HTTP_OK)
                 fail(w, n, outcome, status, kube_request_retry_after(q), now);
         else if (take_in(n, kube_request_body(q)))
@@ -164,6 +120,7 @@ static void on_written(KubeRequest *q, HttpOutcome outcome, const KubeStatus *st
         n->request = kube_request_free(q);
         targets_move(w->targets, n, NODE_IDLE);
         writer_mark_dirty(w, n);
+        lanes_end(w->lanes, n->plan.lane);
 }
 
 /* --- writing --------------------------------------------------------------------------------------- */
@@ -218,7 +175,7 @@ static void begin(Writer *w, Node *n, usec_t now)
         }
         plan_begun(&n->target, w->auths);
         targets_move(w->targets, n, NODE_IN_FLIGHT);
-        pace_begin(&w->pace, n->plan.lane, now);
+        lanes_begin(w->lanes, n->plan.lane, now);
 }
 
 /* --- planning -------------------------------------------------------------------------------------- */
@@ -258,7 +215,7 @@ static void run_lane(Writer *w, NodePlace place, usec_t now)
         while ((n = targets_head(w->targets, place))) {
                 usec_t until;
 
-                if (!pace_may_begin(&w->pace, lane, now, &until)) {
+                if (!lanes_may_begin(w->lanes, lane, now, &until)) {
                         wake_at(w, until);
                         return;
                 }
@@ -332,26 +289,14 @@ void writer_stop(Writer *w)
         w->stopped = true;
 }
 
-unsigned writer_in_flight(const Writer *w)
-{
-        return pace_in_flight(&w->pace);
-}
-
-void writer_hurry(Writer *w)
-{
-        if (!w->unanswered)
-                return;
-        w->pace.paused_until = 0;
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
-}
-
 void writer_drop(Writer *w, Node *n)
 {
-        if (n->place == NODE_IN_FLIGHT) {
-                pace_end(&w->pace, n->plan.lane);
-                (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
-        }
+        bool in_flight = n->place == NODE_IN_FLIGHT;
+        PaceLane lane = n->plan.lane;
+
         targets_drop(w->targets, n);
+        if (in_flight)
+                lanes_end(w->lanes, lane);
 }
 
 /* --- the whole ------------------------------------------------------------------------------------- */
@@ -386,8 +331,6 @@ static void configure(Writer *w, const WriterConfig *config)
 {
         w->config = *config;
         w->log.secret_name = config->secret_name;
-        w->pace.max_in_flight = config->renewal->max_in_flight;
-        w->pace.max_per_second = config->renewal->max_writes_per_second;
 }
 
 void writer_reload(Writer *w, const WriterConfig *config)
@@ -417,7 +360,14 @@ static int add_sources(Writer *w)
         return sd_event_source_set_enabled(w->waker, SD_EVENT_OFF);
 }
 
-int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, KubeStats *kube_stats,
+static void on_moved(void *userdata)
+{
+        Writer *w = userdata;
+
+        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+}
+
+int writer_new(sd_event *event, const WriterConfig *config, const WriterParts *parts,
                writer_changed_t changed, void *userdata, Writer **ret)
 {
         _cleanup_(writer_freep) Writer *w = NULL;
@@ -428,16 +378,16 @@ int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, Ku
                 return -ENOMEM;
         w->event = sd_event_ref(event);
         configure(w, config);
-        w->targets = targets;
+        w->targets = parts->targets;
+        w->client = parts->client;
+        w->lanes = parts->lanes;
         w->changed = changed;
         w->userdata = userdata;
         w->wake_at = USEC_INFINITY;
-        r = kube_client_new(event, config->kube, kube_stats, &w->client);
-        if (r < 0)
-                return r;
         r = add_sources(w);
         if (r < 0)
                 return r;
+        lanes_add_user(w->lanes, on_moved, w);
         *ret = TAKE_PTR(w);
         return 0;
 }
@@ -445,16 +395,6 @@ int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, Ku
 bool writer_is_good(const Writer *w, const Node *n)
 {
         return plan_secret_is_good(&n->target.secret, w->auths, clock_boottime());
-}
-
-const char *writer_error(const Writer *w)
-{
-        return w->error;
-}
-
-unsigned writer_failures(const Writer *w)
-{
-        return w->failures;
 }
 
 const WriterStats *writer_stats(const Writer *w)
@@ -471,7 +411,6 @@ Writer *writer_free(Writer *w)
 {
         if (!w)
                 return NULL;
-        (void) kube_client_free(w->client);
         (void) sd_event_source_disable_unref(w->planner);
         (void) sd_event_source_disable_unref(w->waker);
         (void) sd_event_unref(w->event);

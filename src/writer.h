@@ -2,6 +2,7 @@
 #pragma once
 
 #include "conf.h"
+#include "lanes.h"
 #include "targets.h"
 
 #include <systemd/sd-event.h>
@@ -12,7 +13,6 @@
 typedef struct Writer Writer;
 
 typedef struct WriterConfig {
-        const KubeConfig *kube;
         const char *secret_name;
         const ConfRenewal *renewal;
         bool dry_run; /* say what would be written, and write nothing */
@@ -30,12 +30,19 @@ typedef struct WriterStats {
 /* Something that is worth showing changed. May not free the writer. */
 typedef void (*writer_changed_t)(void *userdata);
 
+/* What it works with. */
+typedef struct WriterParts {
+        Targets *targets;
+        KubeClient *client;
+        Lanes *lanes; /* which the writer becomes a user of */
+} WriterParts;
+
 /* What is handed in, and what config points to, has to outlive the writer. It does nothing before
  * writer_start(). Returns 0 or a negative errno. */
-int writer_new(sd_event *event, const WriterConfig *config, Targets *targets, KubeStats *kube_stats,
+int writer_new(sd_event *event, const WriterConfig *config, const WriterParts *parts,
                writer_changed_t changed, void *userdata, Writer **ret);
 
-/* Takes another configuration, whose kube and secret_name have to be the same; every namespace is dirty. */
+/* Takes another configuration, whose secret_name has to be the same; every namespace is dirty. */
 void writer_reload(Writer *w, const WriterConfig *config);
 
 /* Counts on from what another one has counted. */
@@ -46,7 +53,6 @@ void writer_start(Writer *w);
 
 /* No write begins any more; changed is called as those that are under way end. */
 void writer_stop(Writer *w);
-unsigned writer_in_flight(const Writer *w);
 
 /* Makes these what is written from now on, and every namespace dirty. Returns 0, or a negative errno with
  * the old ones in force. */
@@ -58,10 +64,6 @@ void writer_mark_dirty(Writer *w, Node *n);
 /* The same for every namespace there is. */
 void writer_mark_all_dirty(Writer *w);
 
-/* Ends a pause that was made because the API server did not answer: there is reason to believe that it is
- * back. */
-void writer_hurry(Writer *w);
-
 /* Drops a node whose namespace is gone, with the write that may be in flight. */
 void writer_drop(Writer *w, Node *n);
 
@@ -69,15 +71,11 @@ void writer_drop(Writer *w, Node *n);
  * or not. */
 bool writer_is_good(const Writer *w, const Node *n);
 
-/* Why the API server as a whole takes no writes, "" if it does; and how often in a row it did not. */
-const char *writer_error(const Writer *w);
-unsigned writer_failures(const Writer *w);
-
 const WriterStats *writer_stats(const Writer *w);
 
 /* Whether a node that should have been looked at has not been, for long. now is CLOCK_BOOTTIME. */
 bool writer_stalled(const Writer *w, usec_t now);
 
-/* The targets have to be freed before: they hold its requests. */
+/* The targets have to be freed before, as they hold its requests, and the lanes must not be used after. */
 Writer *writer_free(Writer *w);
 DEFINE_TRIVIAL_CLEANUP_FUNC(Writer *, writer_free);

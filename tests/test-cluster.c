@@ -63,8 +63,9 @@ static int set_up(void **state)
         f->kube.server = f->script.url;
         f->renewal = (ConfRenewal){ .max_in_flight = 16, .informers_resync_interval = USEC_PER_HOUR };
         f->rules = (ConfNamespaces){ .blacklist = blacklist, .include = include };
+        f->config.kube = &f->kube;
         f->config.namespaces = &f->rules;
-        f->config.writer = (WriterConfig){ .kube = &f->kube, .secret_name = "ecr", .renewal = &f->renewal };
+        f->config.writer = (WriterConfig){ .secret_name = "ecr", .renewal = &f->renewal };
         make(f);
         *state = f;
         return 0;

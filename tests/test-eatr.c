@@ -445,7 +445,7 @@ static void test_each_half_is_handed_its_part(void **state)
         assert_ptr_equal(keyring.configs, &configs);
         assert_ptr_equal(keyring.registries, &registries);
         assert_ptr_equal(cluster.config.namespaces, &conf.namespaces);
-        assert_ptr_equal(cluster.config.writer.kube, &kube);
+        assert_ptr_equal(cluster.config.kube, &kube);
         assert_ptr_equal(cluster.config.writer.renewal, &conf.renewal);
         assert_string_equal(cluster.config.writer.secret_name, "ecr");
         assert_true(cluster.config.writer.dry_run);
@@ -596,7 +596,7 @@ static void check_replaced(const EatrConfig *config, Auths *left)
         assert_int_equal(another_cluster.n_auths, 1);
         assert_int_equal(cluster.n_auths, 1); /* what is new is not for the old one */
         assert_ptr_equal(another_cluster.took_over, &cluster);
-        assert_ptr_equal(another_cluster.config.writer.kube, config->kube);
+        assert_ptr_equal(another_cluster.config.kube, config->kube);
         assert_ptr_equal(keyring.kube, config->kube);
         assert_ptr_equal(eatr_cluster(eatr), &another_cluster);
         give(&other_registries, &second_token, &new_auths);

@@ -163,7 +163,7 @@ static uint64_t count_of(const KubeStats *s, KubeVerb verb, long code)
 
 static void test_verbs(void **state)
 {
-        static const char *const expected[] = { "list", "watch", "apply", "probe" };
+        static const char *const expected[] = { "get", "list", "watch", "apply", "patch", "create", "delete", "probe" };
 
         assert_int_equal(ELEMENTSOF(expected), _KUBE_VERB_MAX);
         for (KubeVerb v = 0; v < _KUBE_VERB_MAX; v++)

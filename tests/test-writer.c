@@ -51,6 +51,8 @@ typedef struct Fixture {
         Auth item;
         Auths auths, next; /* next: half a life later, when what holds the first is due */
         Targets *targets;
+        KubeClient *client;
+        Lanes lanes;
         Writer *writer;
         unsigned n_changed;
 } Fixture;
@@ -62,15 +64,24 @@ static void on_test_changed(void *userdata)
         f->n_changed++;
 }
 
-/* Makes the writer anew, for a test with limits of its own. */
-static void make(Fixture *f, Auths *auths)
+static void drop(Fixture *f)
 {
         f->targets = targets_free(f->targets);
         f->writer = writer_free(f->writer);
+        f->client = kube_client_free(f->client);
+}
+
+/* Makes the writer anew, for a test with limits of its own. */
+static void make(Fixture *f, Auths *auths)
+{
+        drop(f);
+        f->lanes = (Lanes){ 0 };
+        lanes_configure(&f->lanes, &f->renewal);
         assert_return_code(targets_new(&f->targets), 0);
-        assert_return_code(
-                writer_new(f->event, &f->config, f->targets, &f->kube_stats, on_test_changed, f, &f->writer),
-                0);
+        assert_return_code(kube_client_new(f->event, &f->kube, &f->kube_stats, &f->client), 0);
+
+        const WriterParts parts = { .targets = f->targets, .client = f->client, .lanes = &f->lanes };
+        assert_return_code(writer_new(f->event, &f->config, &parts, on_test_changed, f, &f->writer), 0);
         if (auths)
                 assert_return_code(writer_set_auths(f->writer, auths), 0);
 }
@@ -98,7 +109,7 @@ static int set_up(void **state)
         script_begin(&f->script, f->event);
         f->kube.server = f->script.url;
         f->renewal.max_in_flight = 16;
-        f->config = (WriterConfig){ .kube = &f->kube, .secret_name = "ecr", .renewal = &f->renewal };
+        f->config = (WriterConfig){ .secret_name = "ecr", .renewal = &f->renewal };
         make(f, &f->auths);
         *state = f;
         return 0;
@@ -108,8 +119,7 @@ static int tear_down(void **state)
 {
         Fixture *f = *state;
 
-        f->targets = targets_free(f->targets);
-        f->writer = writer_free(f->writer);
+        drop(f);
         assert_int_equal(f->auths.n_ref + f->next.n_ref, 2);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
@@ -218,7 +228,7 @@ static void test_a_missing_secret_is_created(void **state)
         assert_int_equal(s->latency.sum, 2 * USEC_PER_SEC);
         assert_int_equal(f->kube_stats.writes.count, 1);
         assert_true(f->n_changed > 0);
-        assert_string_equal(writer_error(f->writer), "");
+        assert_string_equal(f->lanes.error, "");
         assert_false(writer_stalled(f->writer, frozen + USEC_PER_HOUR));
 }
 
@@ -365,8 +375,8 @@ static void test_what_an_answer_does(void **state)
                 expect_writes(f, 0); /* nothing is repeated at once */
                 assert_false(writer_is_good(f->writer, n));
                 if (answers[i].blame != EITHER) {
-                        assert_int_equal(*writer_error(f->writer) != '\0', answers[i].blame == ALL);
-                        assert_int_equal(writer_failures(f->writer), answers[i].blame == ALL);
+                        assert_int_equal(*f->lanes.error != '\0', answers[i].blame == ALL);
+                        assert_int_equal(f->lanes.failures, answers[i].blame == ALL);
                         assert_int_equal(n->target.failures,
                                          answers[i].blame == ALONE && answers[i].reason == PLAN_CREATE);
                 }
@@ -374,8 +384,8 @@ static void test_what_an_answer_does(void **state)
                 if (answers[i].reason == PLAN_CREATE) {
                         settle(f, await(f, APPLY("a") " "), CREATED("9"));
                         assert_int_equal(n->target.failures, 0);
-                        assert_int_equal(writer_failures(f->writer), 0);
-                        assert_string_equal(writer_error(f->writer), "");
+                        assert_int_equal(f->lanes.failures, 0);
+                        assert_string_equal(f->lanes.error, "");
                 } else {
                         expect_writes(f, 0);
                         assert_int_equal(n->plan.reason, answers[i].reason);
@@ -395,7 +405,7 @@ static void test_a_conflict_with_another_manager(void **state)
                       SCRIPT_STATUS(409, "Conflict", SCRIPT_CAUSE("FieldManagerConflict")));
         script_until(&f->script, writer_stats(f->writer)->failed == 1);
         expect_writes(f, 0);
-        assert_string_equal(writer_error(f->writer), "");
+        assert_string_equal(f->lanes.error, "");
         observe(f, targets_find(f->targets, "a"), SCRIPT_FOREIGN("", "8"));
         advance(f, USEC_PER_HOUR);
         expect_writes(f, 0);
@@ -437,8 +447,8 @@ static void test_one_pause_for_all(void **state)
                 script_answer(peers[i], "429 Too Many Requests", "Retry-After: 50\r\n", "slow down");
                 script_until(&f->script, writer_stats(f->writer)->failed == i + 1);
         }
-        assert_int_equal(writer_failures(f->writer), 1);
-        assert_string_equal(writer_error(f->writer), "HTTP status 429: slow down");
+        assert_int_equal(f->lanes.failures, 1);
+        assert_string_equal(f->lanes.error, "HTTP status 429: slow down");
         (void) add(f, "e");
         expect_writes(f, 0);
         advance(f, 49 * USEC_PER_SEC); /* what the server asks for is the least */
@@ -449,7 +459,7 @@ static void test_one_pause_for_all(void **state)
         expect_writes(f, 1);
         settle(f, await(f, "PATCH "), CREATED("9"));
         expect_writes(f, 4);
-        assert_int_equal(writer_failures(f->writer), 0);
+        assert_int_equal(f->lanes.failures, 0);
 }
 
 /* With a clock that runs: nobody has to wake it. */
@@ -477,13 +487,13 @@ static void test_hurry(void **state)
         (void) add(f, "a");
         for (unsigned i = 0; i < 5; i++) {
                 script_cut(await(f, APPLY("a")));
-                script_until(&f->script, writer_failures(f->writer) == i + 1);
+                script_until(&f->script, f->lanes.failures == i + 1);
                 expect_writes(f, 0);
-                writer_hurry(f->writer);
+                lanes_hurry(&f->lanes);
         }
         script_answer(await(f, APPLY("a")), "429 Too Many Requests", "", "");
-        script_until(&f->script, writer_failures(f->writer) == 6);
-        writer_hurry(f->writer);
+        script_until(&f->script, f->lanes.failures == 6);
+        lanes_hurry(&f->lanes);
         expect_writes(f, 0);
 }
 
@@ -551,7 +561,7 @@ static void test_a_stop(void **state)
         (void) add(f, "a");
         writer_start(f->writer);
         expect_writes(f, 1);
-        assert_int_equal(writer_in_flight(f->writer), 1);
+        assert_int_equal(pace_in_flight(&f->lanes.pace), 1);
         writer_stop(f->writer);
         (void) add(f, "b");
         assert_return_code(writer_set_auths(f->writer, &f->next), 0);
@@ -560,7 +570,7 @@ static void test_a_stop(void **state)
         before = f->n_changed;
         settle(f, await(f, APPLY("a")), CREATED("7"));
         expect_writes(f, 0);
-        assert_int_equal(writer_in_flight(f->writer), 0);
+        assert_int_equal(pace_in_flight(&f->lanes.pace), 0);
         assert_true(f->n_changed > before);
 }
 
@@ -571,8 +581,8 @@ static void test_a_reload_sets_limits(void **state)
         WriterConfig config = f->config;
 
         config.renewal = &renewal;
+        lanes_configure(&f->lanes, &renewal);
         writer_reload(f->writer, &config);
-        assert_int_equal(f->writer->pace.max_per_second, 3);
         writer_start(f->writer);
         for (const char *name = "abcd"; *name; name++)
                 (void) add(f, (char[]){ *name, '\0' });
@@ -589,6 +599,7 @@ static void test_a_reload_sets_limits(void **state)
         expect_writes(f, 0);
         renewal.auth_token_renewal_interval = USEC_PER_MINUTE;
         frozen += USEC_PER_HOUR;
+        lanes_configure(&f->lanes, &renewal);
         writer_reload(f->writer, &config);
         expect_writes(f, 1);
 }
