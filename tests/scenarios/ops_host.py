@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from control_plane import ControlPlane
 from eatr import Changes, Config, merged, to_ini, wait_for
 from ecr import Ecr
+from identity import identity
 from leaks import find_leaks
 from machine import Entry, Machine, Result
 from packages import Kind
@@ -61,7 +62,7 @@ class OpsHost:
     ) -> None:
         self.machine, self.packages, self.cluster, self.ecr = machine, packages, cluster, ecr
         self.prefix = packages.kind
-        self.kubeconfig = cluster.kubeconfig(directory / "admin.kubeconfig").read_text(encoding="utf-8")
+        self.kubeconfig = identity(cluster).kubeconfig(directory / "eatr.kubeconfig").read_text(encoding="utf-8")
         self.wanted = [f"{self.prefix}-{number}" for number in range(WANTED)]
         self.sandboxes = [f"{self.prefix}-sandbox-{number}" for number in range(SANDBOXES)]
         self._numbers = itertools.count(WANTED)

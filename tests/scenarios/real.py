@@ -18,11 +18,14 @@ from conftest import MakeEatr, finish
 from control_plane import ControlPlane
 from eatr import SCALE, Changes, Eatr, merged, wait_for
 from ecr import Ecr
+from identity import identity
 
 SECRET = "ecr"
 LABELS = {"app.kubernetes.io/managed-by": "eatr"}
 DOCKER = "kubernetes.io/dockerconfigjson"
 DATA_KEY = ".dockerconfigjson"
+RESOURCES = ("namespaces", "secrets")
+VERBS = ("list", "watch", "create", "patch")
 
 
 def config_for(ecr: Ecr, kubeconfig: Path | None) -> dict[str, dict[str, object]]:
@@ -38,21 +41,32 @@ def config_for(ecr: Ecr, kubeconfig: Path | None) -> dict[str, dict[str, object]
 def eatrs(directory: Path, cluster: ControlPlane, ecr: Ecr) -> Iterator[MakeEatr]:
     """Makes eatrs for a cluster, with changes: make({"secret": {"name": "pull"}}, kubeconfig=PATH).
 
+    Without a kubeconfig each has the rights of etc/rbac.yaml and no others, see identity().
     At the end each one that still runs must stop with exit status 0; none may have printed a secret.
     """
     made: list[Eatr] = []
+    tokens: set[str] = set()
+
+    def own_kubeconfig(one: Eatr, changes: Changes) -> Path:
+        secret = changes.get("secret", {})
+        name = str(secret.get("name", SECRET))
+        who = identity(cluster, name=name, accounts=secret.get("service_accounts", "default") != "default")
+        tokens.add(who.token)
+        if keys := changes.get("aws", {}).get("credentials_secret"):
+            who.may_read_keys(*str(keys).split("/"))
+        return who.kubeconfig(one.directory / "kubeconfig")
 
     def make(changes: Changes | None = None, *, kubeconfig: Path | None = None) -> Eatr:
         one = Eatr(directory / f"eatr{len(made) or ''}")
         made.append(one)
-        kubeconfig = kubeconfig or cluster.kubeconfig(one.directory / "kubeconfig")
+        kubeconfig = kubeconfig or own_kubeconfig(one, changes or {})
         one.write_config(merged(config_for(ecr, kubeconfig), changes or {}))
         return one
 
     try:
         yield make
     finally:
-        secrets = {ecr.secret_key, cluster.admin_key.read_text(), *ecr.tokens}
+        secrets = {ecr.secret_key, cluster.admin_key.read_text(), *tokens, *ecr.tokens}
         problems = [problem for one in made for problem in finish(one, secrets, print)]
     assert not problems, "\n".join(problems)
 
@@ -231,15 +245,17 @@ def grant(cluster: ControlPlane, name: str, subject: dict[str, str], rules: Iter
 
 
 def _wanted(rules: Any) -> set[tuple[str, str]]:
-    return {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]}
+    """The rights of those that _allowed() asks for."""
+    rights = {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]}
+    return {(verb, resource) for verb, resource in rights if verb in VERBS and resource in RESOURCES}
 
 
 def _allowed(cluster: ControlPlane, user: str) -> set[tuple[str, str]]:
     """Which (verb, resource) a user may do to Secrets called `ecr` and namespaces."""
     path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
     allowed = set()
-    for resource in ("namespaces", "secrets"):
-        for verb in ("list", "watch", "create", "patch"):
+    for resource in RESOURCES:
+        for verb in VERBS:
             attributes = {"verb": verb, "resource": resource, "name": SECRET if resource == "secrets" else ""}
             spec = {"user": user, "resourceAttributes": attributes}
             answer = cluster.request("POST", path, {"spec": spec})[1]

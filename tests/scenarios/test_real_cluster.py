@@ -19,6 +19,7 @@ from control_plane import CONTROLLER_MANAGER, ControlPlane
 from eatr import SCALE, Eatr, wait_for
 from ecr import Ecr
 from http_double import Tls
+from identity import Right, rules, rules_without
 from real import (
     DATA_KEY,
     DOCKER,
@@ -41,15 +42,6 @@ from real import (
 
 PATCH = "application/merge-patch+json"
 STRANGE = '{"data":{".dockerconfigjson":"e30="}}'  # {}
-RULES = (  # RIGHTS in eatr(8)
-    {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
-    {
-        "apiGroups": [""],
-        "resources": ["secrets"],
-        "resourceNames": [SECRET],
-        "verbs": ["list", "watch", "create", "patch"],
-    },
-)
 
 
 @pytest.fixture
@@ -490,19 +482,11 @@ def limited(cluster: ControlPlane, directory: Path, name: str, rules: Any) -> Pa
     return cluster.kubeconfig(directory / f"{name}.kubeconfig", cert=cert, key=key)
 
 
-def without(verb: str, resource: str) -> list[Any]:
-    """The rights of eatr(8) but for one."""
-    return [
-        {**rule, "verbs": [v for v in rule["verbs"] if (v, rule["resources"]) != (verb, [resource])]}
-        for rule in RULES
-    ]
-
-
 def test_the_rights_of_the_manual_are_enough(
     control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr, tmp_path: Path
 ) -> None:
     """First writes, a new namespace, a renewal, a heal; and nothing that is refused."""
-    kubeconfig = limited(control_plane, tmp_path, "eatr-limited", RULES)
+    kubeconfig = limited(control_plane, tmp_path, "eatr-limited", rules())
     control_plane.create_namespaces(["rights-0", "rights-1"])
     changes = only("rights", {"renewal": {"auth_token_renewal_interval": "1s"}})
     one = eatr(changes, kubeconfig=kubeconfig).start()
@@ -534,7 +518,7 @@ def test_a_right_that_is_missing_is_named(
 ) -> None:
     """In the log and in the STATUS line, and eatr goes on."""
     user, prefix = f"eatr-cannot-{verb}-{resource}", f"cannot{verb}{resource}"
-    kubeconfig = limited(control_plane, tmp_path, user, without(verb, resource))
+    kubeconfig = limited(control_plane, tmp_path, user, rules_without(Right(resource, verb)))
     control_plane.create_namespace(f"{prefix}-0")
     one = eatr(only(prefix), kubeconfig=kubeconfig).start()
     said = f'cannot {verb} resource "{resource}"'
@@ -547,11 +531,11 @@ def test_a_right_that_is_given_later_is_used_without_a_restart(
     control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr, tmp_path: Path
 ) -> None:
     """eatr asks again within half a minute."""
-    kubeconfig = limited(control_plane, tmp_path, "eatr-late", without("list", "namespaces"))
+    kubeconfig = limited(control_plane, tmp_path, "eatr-late", rules_without(Right("namespaces", "list")))
     control_plane.create_namespace("late-0")
     one = eatr(only("late"), kubeconfig=kubeconfig).start()
     one.wait_log('cannot list resource "namespaces"')
-    grant(control_plane, "eatr-late", {"kind": "User", "name": "eatr-late"}, RULES)
+    grant(control_plane, "eatr-late", {"kind": "User", "name": "eatr-late"}, rules())
     wait_fresh(control_plane, ecr, "late-0", timeout=35)
     one.wait_status("^1 of 1 namespaces have a fresh Secret.*in [^;]*$")
 
@@ -560,7 +544,7 @@ def service_account_token(cluster: ControlPlane, name: str) -> str:
     """A token of a ServiceAccount that has eatr's rights."""
     path = "/api/v1/namespaces/default/serviceaccounts"
     cluster.request("POST", path, {"metadata": {"name": name}})
-    grant(cluster, name, {"kind": "ServiceAccount", "name": name, "namespace": "default"}, RULES)
+    grant(cluster, name, {"kind": "ServiceAccount", "name": name, "namespace": "default"}, rules())
     status, answer = cluster.request("POST", f"{path}/{name}/token", {"spec": {"expirationSeconds": 3600}})
     assert status == 201, answer
     return str(answer["status"]["token"])

@@ -21,6 +21,7 @@ from conftest import finish, new_control_plane
 from eatr import Eatr, wait_for
 from example_scene import SURROUND, Scene
 from http_double import Tls
+from identity import identity
 from manual import Example, read_examples
 from private_host import PrivateHost
 
@@ -64,6 +65,9 @@ def real_cluster(scene: Scene, folder: Path) -> Iterator[Auths]:
         scene.host.serve("127.0.0.1", port, port)
         cluster.kubeconfig(scene.host.path(KUBECONFIG))
         scene.host.shell(scene.example.beside["shell"], folder, {"KUBECONFIG": KUBECONFIG})
+        who = identity(cluster)
+        who.may_read_keys(*scene.aws["credentials_secret"].split("/"))
+        who.kubeconfig(scene.host.path(KUBECONFIG))
         yield auths
 
 

@@ -19,6 +19,7 @@ from conftest import finish
 from control_plane import ControlPlane
 from eatr import Eatr, to_ini
 from http_double import Double, Handler, Tls
+from identity import identity
 from image_registry import REPOSITORY, Registry, password_of, token_with, with_another_byte
 from moto import HOME_ACCOUNT, REGION, Moto, host_of, token_of, with_keys
 from private_host import PrivateHost
@@ -81,7 +82,7 @@ def eatr(host: PrivateHost, control_plane: ControlPlane, moto: Moto, tmp_path: P
     listen = f"127.0.0.1:{one.metrics_port}"
     config = only("host", {"aws": {"region": REGION, **with_keys(*moto.keys)}, "metrics": {"listen": listen}})
     host.put(CONFIG, to_ini(config), 0o640)
-    host.put(KUBECONFIG, control_plane.kubeconfig(tmp_path / "kubeconfig").read_bytes())
+    host.put(KUBECONFIG, identity(control_plane).kubeconfig(tmp_path / "kubeconfig").read_bytes())
     host.serve("127.0.0.1", port_of(control_plane.url), port_of(control_plane.url))
     host.reach(one.metrics_port)
     yield one
