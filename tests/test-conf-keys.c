@@ -33,7 +33,12 @@ static void check_equal(const Conf *a, const Conf *b)
 {
         check_same_registry(&a->main, &b->main);
         assert_true(streq_ptr(a->kubernetes.context, b->kubernetes.context));
+        assert_int_equal(a->kubernetes.mint_eks_tokens, b->kubernetes.mint_eks_tokens);
+        check_same_list(a->namespaces.blacklist, b->namespaces.blacklist);
+        assert_int_equal(a->namespaces.on_exclude, b->namespaces.on_exclude);
         assert_string_equal(a->secret.name, b->secret.name);
+        assert_int_equal(a->secret.on_conflict, b->secret.on_conflict);
+        check_same_list(a->secret.service_accounts, b->secret.service_accounts);
         assert_int_equal(a->renewal.auth_token_renewal_interval, b->renewal.auth_token_renewal_interval);
         assert_int_equal(a->renewal.informers_resync_interval, b->renewal.informers_resync_interval);
         assert_int_equal(a->renewal.max_writes_per_second, b->renewal.max_writes_per_second);
@@ -63,9 +68,13 @@ static void test_defaults(void **state)
         assert_int_equal(c->n_registries, 0);
         assert_null(c->kubernetes.kubeconfig);
         assert_null(c->kubernetes.context);
+        assert_true(c->kubernetes.mint_eks_tokens);
         assert_null(*c->namespaces.blacklist);
         assert_null(*c->namespaces.include);
+        assert_int_equal(c->namespaces.on_exclude, CONF_EXCLUDE_KEEP);
         assert_string_equal(c->secret.name, "ecr");
+        assert_int_equal(c->secret.on_conflict, CONF_CONFLICT_SKIP);
+        assert_null(*c->secret.service_accounts);
         assert_int_equal(c->renewal.auth_token_renewal_interval, 0);
         assert_int_equal(c->renewal.informers_resync_interval, 5 * USEC_PER_MINUTE);
         assert_int_equal(c->renewal.max_writes_per_second, 50);
@@ -111,9 +120,13 @@ static const struct {
         { "aws", "use_dualstack_endpoint", "true" },
         { "kubernetes", "kubeconfig", "/root/.kube/config" },
         { "kubernetes", "context", "kubernetes-admin@prod" },
+        { "kubernetes", "mint_eks_tokens", "no" },
         { "namespaces", "blacklist", "kube-*,default" },
         { "namespaces", "include", "team-[a-c]" },
+        { "namespaces", "on_exclude", "delete" },
         { "secret", "name", "registry.ecr" },
+        { "secret", "on_conflict", "adopt" },
+        { "secret", "service_accounts", "default, ci.*" },
         { "renewal", "auth_token_renewal_interval", "20s" },
         { "renewal", "informers_resync_interval", "5s" },
         { "renewal", "max_writes_per_second", "0" },
@@ -153,8 +166,12 @@ static void check_all_keys(const Conf *c)
         assert_string_equal(c->kubernetes.kubeconfig, "/root/.kube/config");
         assert_string_equal(c->kubernetes.context, "kubernetes-admin@prod");
         check_list(c->namespaces.blacklist, "kube-* default");
+        assert_false(c->kubernetes.mint_eks_tokens);
         check_list(c->namespaces.include, "team-[a-c]");
+        assert_int_equal(c->namespaces.on_exclude, CONF_EXCLUDE_DELETE);
         assert_string_equal(c->secret.name, "registry.ecr");
+        assert_int_equal(c->secret.on_conflict, CONF_CONFLICT_ADOPT);
+        check_list(c->secret.service_accounts, "default ci.*");
         assert_int_equal(c->renewal.auth_token_renewal_interval, 20 * USEC_PER_SEC);
         assert_int_equal(c->renewal.informers_resync_interval, 5 * USEC_PER_SEC);
         assert_int_equal(c->renewal.max_writes_per_second, 0);
@@ -302,6 +319,26 @@ static void test_credential_source_and_verify(void **state)
 
                 assert_int_equal(c->sections[0].verify, verify[i].value);
                 assert_int_equal(c->main.verify, CONF_VERIFY_REQUIRED);
+        }
+}
+
+static void test_exclude_and_conflict(void **state)
+{
+        static const struct {
+                const char *word;
+                ConfConflict value;
+        } conflict[] = { { "skip", CONF_CONFLICT_SKIP },
+                         { "Adopt", CONF_CONFLICT_ADOPT },
+                         { "recreate", CONF_CONFLICT_RECREATE } };
+
+        for (size_t i = 0; i < ELEMENTSOF(conflict); i++) {
+                _cleanup_free_ char *text = str_printf("[secret]\non_conflict = %s\n[namespaces]\n"
+                                                       "on_exclude = %s\n",
+                                                       conflict[i].word, i == 1 ? "delete" : "keep");
+                _cleanup_(conf_freep) Conf *c = parsed(text);
+
+                assert_int_equal(c->secret.on_conflict, conflict[i].value);
+                assert_int_equal(c->namespaces.on_exclude, i == 1 ? CONF_EXCLUDE_DELETE : CONF_EXCLUDE_KEEP);
         }
 }
 
@@ -499,6 +536,12 @@ static void test_bad_values(void **state)
                 { "namespaces", "include", "x[abc", "\"x[abc\" can't match: \"[\" without \"]\"" },
                 { "namespaces", "include", "team-* # all",
                   "there is a \"#\" behind a blank; a comment takes a line of its own" },
+                { "kubernetes", "mint_eks_tokens", "eks", "\"eks\" is neither yes nor no" },
+                { "namespaces", "on_exclude", "remove", "\"remove\" is none of keep, delete" },
+                { "secret", "on_conflict", "force", "\"force\" is none of skip, adopt, recreate" },
+                { "secret", "service_accounts", "default, Ci",
+                  "\"Ci\" can't match: names of service accounts have lower-case letters, digits, \"-\" and "
+                  "\".\" only, globs also \"*\", \"?\" and \"[...]\"" },
                 { "secret", "name", "Ecr", "\"Ecr\" " SECRET_NAME },
                 { "secret", "name", "-ecr", "\"-ecr\" " SECRET_NAME },
                 { "secret", "name", "ecr.", "\"ecr.\" " SECRET_NAME },
@@ -650,6 +693,7 @@ int main(void)
                 cmocka_unit_test(test_credential_source_and_verify),
                 cmocka_unit_test(test_region),
                 cmocka_unit_test(test_bool),
+                cmocka_unit_test(test_exclude_and_conflict),
                 cmocka_unit_test(test_listen),
                 cmocka_unit_test(test_endpoint),
                 cmocka_unit_test(test_interval),
