@@ -242,13 +242,25 @@ static int set_server_name(HttpRequest *q, const char *url)
         return slist_add(&q->headers, host_header);
 }
 
+/* libcurl leaves out a header without a value, unless it ends as here. */
+static int add_header(HttpRequest *q, const char *line)
+{
+        const char *colon = strchr(line, ':');
+        _cleanup_free_ char *name = NULL;
+
+        if (!colon || colon[1 + strspn(colon + 1, " ")])
+                return slist_add(&q->headers, line);
+        name = str_printf("%.*s;", (int) (colon - line), line);
+        return name ? slist_add(&q->headers, name) : -ENOMEM;
+}
+
 static int set_headers(HttpRequest *q, const HttpSpec *spec)
 {
         /* 100-continue would only cost a round trip, and a signature covers the content type we name. */
         int r = slist_add(&q->headers, "Expect:");
 
         for (size_t i = 0; r >= 0 && spec->headers && spec->headers[i]; i++)
-                r = slist_add(&q->headers, spec->headers[i]);
+                r = add_header(q, spec->headers[i]);
         return r;
 }
 

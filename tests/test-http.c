@@ -676,7 +676,7 @@ static void test_a_stream_has_no_maximum_but_its_errors_have(void **state)
 static void test_a_request_is_sent_as_told(void **state)
 {
         const char *headers[] = { "X-One: 1", "Authorization: Bearer abc", "Content-Type: application/x",
-                                  NULL };
+                                  "X-Empty: ", NULL };
         char body[2000];
         const char *sent;
         Run r;
@@ -711,6 +711,7 @@ static void test_a_request_is_sent_as_told(void **state)
         assert_non_null(strstr(sent, "\r\nX-One: 1\r\n"));
         assert_non_null(strstr(sent, "\r\nAuthorization: Bearer abc\r\n"));
         assert_non_null(strstr(sent, "\r\nContent-Type: application/x\r\n"));
+        assert_non_null(strstr(sent, "\r\nX-Empty:"));
         assert_non_null(strstr(sent, "\r\nContent-Length: 2000\r\n"));
         assert_non_null(strstr(sent, "\r\nUser-Agent: eatr/"));
         assert_null(strcasestr(sent, "\r\nExpect:"));
@@ -1174,6 +1175,30 @@ static void test_proxies_are_the_environments_unless_refused(void **state)
         assert_int_equal(unsetenv("http_proxy"), 0);
 }
 
+/* As http.ProxyURL() of Go does, which a kubeconfig's proxy-url is given to. */
+static void test_a_peers_own_proxy_knows_no_exceptions(void **state)
+{
+        _cleanup_free_ char *proxy = str_printf("http://127.0.0.1:%u", server.port);
+        HttpSpec spec = { .method = "GET",
+                          .url = "http://nowhere.invalid/",
+                          .response_max = 10,
+                          .timeout = 20 * USEC_PER_SEC };
+        const HttpPeer peer = { .proxy = proxy };
+        Run r = { .done = 0 };
+
+        assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+        assert_int_equal(setenv("no_proxy", "*", 1), 0);
+        assert_int_equal(sd_event_new(&r.event), 0);
+        assert_int_equal(http_client_new(r.event, &peer, &r.client), 0);
+        assert_int_equal(http_request_start(r.client, &spec, on_done, &r, &r.request), 0);
+        turn(&r, 10 * USEC_PER_SEC);
+        assert_int_equal(r.outcome, HTTP_OK);
+        assert_string_equal(buf_str(http_request_body(r.request)), "proxied");
+        end(&r);
+        assert_int_equal(unsetenv("http_proxy"), 0);
+        assert_int_equal(unsetenv("no_proxy"), 0);
+}
+
 static void test_another_server_name_leaves_address_and_host_header(void **state)
 {
         const HttpPeer peer = { .server_name = (char *) "kubernetes.invalid", .no_proxy = true };
@@ -1368,6 +1393,7 @@ int main(void)
                 cmocka_unit_test(test_a_hundred_run_side_by_side_and_break_together),
                 cmocka_unit_test(test_waiting_does_not_turn_the_loop),
                 cmocka_unit_test(test_proxies_are_the_environments_unless_refused),
+                cmocka_unit_test(test_a_peers_own_proxy_knows_no_exceptions),
                 cmocka_unit_test(test_another_server_name_leaves_address_and_host_header),
                 cmocka_unit_test(test_only_the_right_peer_is_trusted),
         };
