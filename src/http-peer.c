@@ -71,7 +71,7 @@ int http_peer_copy(const HttpPeer *peer, HttpPeer *ret)
         }
         if (str_replace(&p.ca_file, peer->ca_file) < 0 ||
             str_replace(&p.client_certificate, peer->client_certificate) < 0 ||
-            str_replace(&p.client_key, peer->client_key) < 0 ||
+            str_replace(&p.client_key, peer->client_key) < 0 || str_replace(&p.proxy, peer->proxy) < 0 ||
             str_replace(&p.server_name, peer->server_name) < 0) {
                 http_peer_done(&p);
                 return -ENOMEM;
@@ -102,25 +102,46 @@ static void set_trust(const HttpPeer *peer, CURL *easy)
         curl_easy_setopt(easy, CURLOPT_CAINFO, peer->trust ? NULL : peer->ca_file);
         if (!peer->trust)
                 return;
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, NULL);
+        /* It is called for both. */
         curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_ctx);
         curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, peer->trust);
 }
 
+static void set_client_certificate(const HttpPeer *peer, CURL *easy)
+{
+        set_pem(easy, CURLOPT_SSLCERT_BLOB, peer->client_certificate);
+        curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
+        set_pem(easy, CURLOPT_SSLKEY_BLOB, peer->client_key);
+        curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
+        set_pem(easy, CURLOPT_PROXY_SSLCERT_BLOB, peer->client_certificate);
+        curl_easy_setopt(easy, CURLOPT_PROXY_SSLCERTTYPE, "PEM");
+        set_pem(easy, CURLOPT_PROXY_SSLKEY_BLOB, peer->client_key);
+        curl_easy_setopt(easy, CURLOPT_PROXY_SSLKEYTYPE, "PEM");
+}
+
+static void set_proxy(const HttpPeer *peer, CURL *easy)
+{
+        if (peer->proxy)
+                curl_easy_setopt(easy, CURLOPT_PROXY, peer->proxy);
+        /* "": the environment's exceptions are for its own proxies. */
+        if (peer->proxy || peer->no_proxy)
+                curl_easy_setopt(easy, CURLOPT_NOPROXY, peer->proxy ? "" : "*");
+}
+
 void http_peer_apply(const HttpPeer *peer, void *easy)
 {
-        if (peer->no_proxy)
-                curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+        set_proxy(peer, easy);
         if (peer->insecure) {
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
                 curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+                curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, 0L);
+                curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, 0L);
         }
         set_trust(peer, easy);
-        if (peer->client_certificate && peer->client_key) {
-                set_pem(easy, CURLOPT_SSLCERT_BLOB, peer->client_certificate);
-                curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
-                set_pem(easy, CURLOPT_SSLKEY_BLOB, peer->client_key);
-                curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
-        }
+        if (peer->client_certificate && peer->client_key)
+                set_client_certificate(peer, easy);
 }
 
 static void url_cleanup(CURLU **u)
@@ -184,6 +205,7 @@ void http_peer_done(HttpPeer *peer)
         free(peer->ca_file);
         free(peer->client_certificate);
         str_erase_free(peer->client_key);
+        str_erase_free(peer->proxy);
         free(peer->server_name);
         *peer = (HttpPeer){ 0 };
 }

@@ -8,11 +8,14 @@
 /* Strings are PEM text unless they say file. */
 typedef struct HttpPeer {
         char *ca;      /* the only roots of trust; NULL: ca_file, else the system's */
-        char *ca_file; /* the same as a path */
+        char *ca_file; /* the same as a path, and not for a proxy */
         char *client_certificate;
         char *client_key;
         char *server_name; /* the name to ask for and to check instead of the URL's host; NULL: that host */
         bool insecure;     /* check nothing */
+        char *proxy;       /* its URL, http, https, socks5 or socks5h, for every request; NULL: the
+                              environment's. Its certificate is checked, and it is shown ours, as the server;
+                              may hold a password */
         bool no_proxy;     /* ignore the environment's proxies */
         void *trust;       /* a copy's form of ca, OpenSSL's X509_STORE */
 } HttpPeer;
@@ -30,5 +33,5 @@ void http_peer_apply(const HttpPeer *peer, void *easy);
 int http_peer_rename(const HttpPeer *peer, const char *url, char **ret_url, char **ret_connect_to,
                      char **ret_host_header);
 
-/* Frees what is in a copy, and wipes the key. */
+/* Frees what is in a copy, and wipes the key and the proxy. */
 void http_peer_done(HttpPeer *peer);

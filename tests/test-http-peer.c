@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #define KEY "key: hunter2"
+#define PROXY "http://user:hunter2@proxy:3128"
 
 /* Two certificates, each signed by itself. */
 #define CERTIFICATE_1                                                        \
@@ -43,7 +44,7 @@ static unsigned n_erased;
 
 static char *erase_and_count(char *s)
 {
-        n_erased += s && streq(s, KEY);
+        n_erased += s && (streq(s, KEY) || streq(s, PROXY));
         return str_erase_free(s);
 }
 
@@ -92,6 +93,24 @@ static const char *option_name(CURLoption option)
                 return "key";
         case CURLOPT_SSLKEYTYPE:
                 return "keytype";
+        case CURLOPT_PROXY:
+                return "proxy";
+        case CURLOPT_PROXY_SSL_VERIFYPEER:
+                return "proxyverifypeer";
+        case CURLOPT_PROXY_SSL_VERIFYHOST:
+                return "proxyverifyhost";
+        case CURLOPT_PROXY_CAINFO:
+                return "proxycainfo";
+        case CURLOPT_PROXY_CAPATH:
+                return "proxycapath";
+        case CURLOPT_PROXY_SSLCERT_BLOB:
+                return "proxycert";
+        case CURLOPT_PROXY_SSLCERTTYPE:
+                return "proxycerttype";
+        case CURLOPT_PROXY_SSLKEY_BLOB:
+                return "proxykey";
+        case CURLOPT_PROXY_SSLKEYTYPE:
+                return "proxykeytype";
         default:
                 return "?";
         }
@@ -143,6 +162,7 @@ static const HttpPeer full = {
         .client_key = (char *) KEY,
         .server_name = (char *) "name",
         .insecure = true,
+        .proxy = (char *) PROXY,
         .no_proxy = true,
 };
 
@@ -163,7 +183,7 @@ static int n_anchors(const HttpPeer *copy)
 static bool is_empty(const HttpPeer *p)
 {
         return !p->ca && !p->ca_file && !p->client_certificate && !p->client_key && !p->server_name &&
-               !p->insecure && !p->no_proxy && !p->trust;
+               !p->insecure && !p->proxy && !p->no_proxy && !p->trust;
 }
 
 static void test_a_copy_has_strings_of_its_own(void **state)
@@ -174,12 +194,13 @@ static void test_a_copy_has_strings_of_its_own(void **state)
         assert_string_equal(copy.client_certificate, full.client_certificate);
         assert_string_equal(copy.client_key, full.client_key);
         assert_string_equal(copy.server_name, full.server_name);
+        assert_string_equal(copy.proxy, full.proxy);
         assert_ptr_not_equal(copy.client_key, full.client_key);
         assert_true(copy.insecure && copy.no_proxy);
         assert_int_equal(n_anchors(&copy), 1);
         n_erased = 0;
         http_peer_done(&copy);
-        assert_int_equal(n_erased, 1);
+        assert_int_equal(n_erased, 2);
         assert_true(is_empty(&copy));
         http_peer_done(&copy);
         assert_true(is_empty(&empty));
@@ -188,13 +209,13 @@ static void test_a_copy_has_strings_of_its_own(void **state)
 /* What was copied until then is freed, for the sanitizers, and the key wiped. */
 static void test_memory_may_be_out_while_copying(void **state)
 {
-        for (unsigned n = 0; n < 4; n++) {
+        for (unsigned n = 0; n < 5; n++) {
                 HttpPeer copy = { .client_key = full.client_key };
 
                 copies_left = n;
                 n_erased = 0;
                 assert_int_equal(http_peer_copy(&full, &copy), -ENOMEM);
-                assert_int_equal(n_erased, n == 3);
+                assert_int_equal(n_erased, n < 3 ? 0 : n - 2);
                 assert_ptr_equal(copy.client_key, full.client_key); /* it is as it was */
                 assert_true(!copy.trust && !copy.ca_file);
         }
@@ -231,6 +252,13 @@ static void test_each_certificate_of_the_text_is_an_anchor(void **state)
         }
 }
 
+/* A proxy is treated as the server is. */
+#define INSECURE "verifypeer=0 verifyhost=0 proxyverifypeer=0 proxyverifyhost=0 "
+#define TRUST "capath=(null) cainfo=(null) proxycapath=(null) proxycainfo=(null) function= data= "
+#define CLIENT                                                \
+        "cert=<cert> certtype=PEM key=<" KEY "> keytype=PEM " \
+        "proxycert=<cert> proxycerttype=PEM proxykey=<" KEY "> proxykeytype=PEM "
+
 static void test_what_is_set_on_a_transfer(void **state)
 {
         char *ca = full.ca, *file = full.ca_file, *cert = full.client_certificate, *key = full.client_key;
@@ -241,19 +269,19 @@ static void test_what_is_set_on_a_transfer(void **state)
                 { { 0 }, "" },
                 { { .server_name = full.server_name }, "" },
                 { { .no_proxy = true }, "noproxy=* " },
-                { { .insecure = true }, "verifypeer=0 verifyhost=0 " },
+                { { .insecure = true }, INSECURE },
+                /* The environment's exceptions do not count. */
+                { { .proxy = full.proxy }, "proxy=" PROXY " noproxy= " },
                 /* The system's directory of roots does not count any more, and text goes before a file. */
                 { { .ca_file = file }, "capath=(null) cainfo=/ca " },
-                { { .ca = ca }, "capath=(null) cainfo=(null) function= data= " },
-                { { .ca = ca, .ca_file = file }, "capath=(null) cainfo=(null) function= data= " },
-                { { .ca = (char *) "" }, "capath=(null) cainfo=(null) function= data= " },
+                { { .ca = ca }, TRUST },
+                { { .ca = ca, .ca_file = file }, TRUST },
+                { { .ca = (char *) "" }, TRUST },
                 /* One is no use without the other. */
                 { { .client_certificate = cert }, "" },
                 { { .client_key = key }, "" },
-                { { .client_certificate = cert, .client_key = key },
-                  "cert=<cert> certtype=PEM key=<" KEY "> keytype=PEM " },
-                { full, "noproxy=* verifypeer=0 verifyhost=0 capath=(null) cainfo=(null) function= data= "
-                        "cert=<cert> certtype=PEM key=<" KEY "> keytype=PEM " },
+                { { .client_certificate = cert, .client_key = key }, CLIENT },
+                { full, "proxy=" PROXY " noproxy= " INSECURE TRUST CLIENT },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
