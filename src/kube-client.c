@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "encode.h"
 #include "json.h"
 #include "kube-client.h"
 #include "log.h"
@@ -195,6 +196,18 @@ static void refresh_token(KubeClient *c)
         c->token_due = usec_add(now, TOKEN_FILE_MAX_AGE);
 }
 
+/* RFC 7617. */
+static int basic_header(const KubeConfig *config, char **ret)
+{
+        _cleanup_erase_ char *pair = NULL, *encoded = NULL;
+
+        pair = str_printf("%s:%s", config->username ? config->username : "",
+                          config->password ? config->password : "");
+        encoded = pair ? encode_base64(pair, strlen(pair)) : NULL;
+        *ret = encoded ? str_printf("Authorization: Basic %s", encoded) : NULL;
+        return *ret ? 0 : -ENOMEM;
+}
+
 static int authorization_header(KubeClient *c, char **ret)
 {
         const char *token;
@@ -202,7 +215,7 @@ static int authorization_header(KubeClient *c, char **ret)
         refresh_token(c);
         token = c->token ? c->token : c->config->token;
         if (!token)
-                return 0;
+                return c->config->username || c->config->password ? basic_header(c->config, ret) : 0;
         *ret = str_printf("Authorization: Bearer %s", token);
         return *ret ? 0 : -ENOMEM;
 }
@@ -241,12 +254,29 @@ static void on_done(HttpRequest *http, HttpOutcome outcome, void *userdata)
         q->done(q, outcome, &status, q->userdata);
 }
 
+/* The lines of the request, the caller's to free, but not the strings; NULL when memory is out. */
+static const char **collect_headers(const KubeConfig *config, const char *const fixed[static 3])
+{
+        char **impersonate = config->impersonate;
+        const char **headers;
+        size_t n = 0;
+
+        while (impersonate && impersonate[n])
+                n++;
+        headers = calloc(n + 4, sizeof(*headers));
+        for (size_t i = 0; headers && i < n; i++)
+                headers[i] = impersonate[i];
+        for (size_t i = 0; headers && i < 3; i++)
+                if (fixed[i])
+                        headers[n++] = fixed[i];
+        return headers;
+}
+
 static int start(KubeRequest *q, const KubeSpec *spec)
 {
         _cleanup_free_ char *url = NULL, *accept = NULL, *content_type = NULL;
+        _cleanup_free_ const char **headers = NULL;
         _cleanup_erase_ char *authorization = NULL;
-        const char *headers[4];
-        size_t n = 0;
         int r;
 
         url = str_printf("%s%s", q->client->config->server, spec->path);
@@ -258,12 +288,10 @@ static int start(KubeRequest *q, const KubeSpec *spec)
         r = authorization_header(q->client, &authorization);
         if (r < 0)
                 return r;
-        headers[n++] = accept;
-        if (content_type)
-                headers[n++] = content_type;
-        if (authorization)
-                headers[n++] = authorization;
-        headers[n] = NULL;
+        headers = collect_headers(q->client->config,
+                                  (const char *const[]){ accept, content_type, authorization });
+        if (!headers)
+                return -ENOMEM;
 
         HttpSpec http = {
                 .method = verb_method(spec->verb),
@@ -273,7 +301,7 @@ static int start(KubeRequest *q, const KubeSpec *spec)
                 .body_size = spec->body_size,
                 .timeout = spec->timeout,
                 .response_max = MAX(spec->response_max, STATUS_MAX),
-                .compressed = spec->compressed,
+                .compressed = spec->compressed && !q->client->config->disable_compression,
                 .on_open = spec->on_open ? on_open : NULL,
                 .on_data = spec->on_data ? on_data : NULL,
         };
@@ -337,6 +365,7 @@ int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats,
                 .client_key = config->client_key,
                 .server_name = config->tls_server_name,
                 .insecure = config->insecure_skip_tls_verify,
+                .proxy = config->proxy_url,
         };
         int r;
 

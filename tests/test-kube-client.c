@@ -499,6 +499,60 @@ static void test_request_get(void **state)
         assert_int_equal(count_of(&f->stats, KUBE_LIST, 200), 2);
 }
 
+/* A bearer token goes before a name and password; client-go's NewBasicAuthRoundTripper() sends either. */
+static void test_basic_authentication(void **state)
+{
+        Fixture *f = *state;
+        const struct {
+                const char *token, *username, *password, *line;
+        } cases[] = {
+                { NULL, "jane", "p:w d", "Authorization: Basic amFuZTpwOncgZA==" },
+                { NULL, "jane", NULL, "Authorization: Basic amFuZTo=" },
+                { NULL, NULL, "pw", "Authorization: Basic OnB3" },
+                { "t0ken", "jane", "pw", "Authorization: Bearer t0ken" },
+        };
+
+        answer_with(&f->server, "200 OK", "", "{}");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                f->config.token = (char *) cases[i].token;
+                f->config.username = (char *) cases[i].username;
+                f->config.password = (char *) cases[i].password;
+                get(f);
+                assert_header(f, cases[i].line);
+        }
+}
+
+static void test_impersonation(void **state)
+{
+        char *lines[] = { (char *) "Impersonate-User: jane", (char *) "Impersonate-Group: a",
+                          (char *) "Impersonate-Group: b", (char *) "Impersonate-Extra-acme%2fx: y z",
+                          NULL };
+        Fixture *f = *state;
+
+        answer_with(&f->server, "200 OK", "", "{}");
+        f->config.token = (char *) "t0ken";
+        f->config.impersonate = lines;
+        get(f);
+        for (size_t i = 0; lines[i]; i++)
+                assert_header(f, lines[i]);
+        assert_header(f, "Authorization: Bearer t0ken");
+        assert_header(f, "Accept: application/json");
+}
+
+/* disable-compression of a kubeconfig, for somebody whose network is faster than his API server. */
+static void test_compression(void **state)
+{
+        const KubeSpec spec = { .verb = KUBE_LIST, .path = "/", .timeout = TIMEOUT, .compressed = true };
+        Fixture *f = *state;
+
+        answer_with(&f->server, "200 OK", "", "{}");
+        exchange(f, &spec);
+        assert_header(f, "Accept-Encoding: gzip");
+        f->config.disable_compression = true;
+        exchange(f, &spec);
+        assert_no_header(f, "Accept-Encoding");
+}
+
 static void test_request_apply(void **state)
 {
         Fixture *f = *state;
@@ -769,6 +823,9 @@ int main(void)
                 cmocka_unit_test(test_status_long),
                 cmocka_unit_test(test_status_too_large),
                 cmocka_unit_test_setup_teardown(test_request_get, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_basic_authentication, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_impersonation, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_compression, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_request_apply, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_request_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_request_long_status, setup, teardown),
