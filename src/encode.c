@@ -47,6 +47,18 @@ char *encode_base64(const void *p, size_t n)
         return s;
 }
 
+char *encode_base64url(const void *p, size_t n)
+{
+        char *s = encode_base64(p, n);
+
+        if (!s)
+                return NULL;
+        s[strcspn(s, "=")] = '\0';
+        for (char *c = s; *c; c++)
+                *c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+        return s;
+}
+
 /* OpenSSL's decoders take "=" for zero bits anywhere and "-" for the end, hence this one. */
 static int base64_value(char c)
 {

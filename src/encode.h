@@ -11,6 +11,10 @@ char *encode_hex(char *buffer, const void *p, size_t n);
 /* Standard base64 with padding (RFC 4648, 4). The caller frees the string; NULL when memory is out. */
 char *encode_base64(const void *p, size_t n);
 
+/* The same with "-" and "_" for "+" and "/", and without padding (RFC 4648, 5): what URLs and tokens take.
+ */
+char *encode_base64url(const void *p, size_t n);
+
 /* Decodes standard base64. Blanks and line ends between the characters are skipped, as they are in
  * kubeconfigs. Returns 0, -EINVAL (another character, bad padding) or -ENOMEM. *ret is NUL-terminated
  * beyond its *ret_size bytes; the caller wipes and frees it. */

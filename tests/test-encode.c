@@ -42,6 +42,25 @@ static void test_base64_rfc4648_vectors(void **state)
         }
 }
 
+static void test_base64url(void **state)
+{
+        static const char *const vectors[][2] = {
+                { "", "" },
+                { "f", "Zg" },
+                { "fo", "Zm8" },
+                { "foo", "Zm9v" },
+                { "\xfb\xff", "-_8" },
+                { "\xff\xef\xbe", "_---" },
+                { "a?b>c~", "YT9iPmN-" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(vectors); i++) {
+                _cleanup_free_ char *s = encode_base64url(vectors[i][0], strlen(vectors[i][0]));
+
+                assert_string_equal(s, vectors[i][1]);
+        }
+}
+
 static void test_base64_every_byte_at_every_length(void **state)
 {
         uint8_t bytes[512];
@@ -133,6 +152,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_base64_rfc4648_vectors),
+                cmocka_unit_test(test_base64url),
                 cmocka_unit_test(test_base64_every_byte_at_every_length),
                 cmocka_unit_test(test_base64_alphabet_is_the_standard_one),
                 cmocka_unit_test(test_base64_blanks_are_skipped),
