@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 
 #define ALGORITHM "AWS4-HMAC-SHA256"
 #define DATE_SIZE 8 /* "20261123" */
@@ -97,26 +98,51 @@ static int append_trimmed(Buf *b, const char *s)
         return r;
 }
 
+static bool is_again(const AwsHeader *const *sorted, size_t i)
+{
+        return i > 0 && strcasecmp(sorted[i]->name, sorted[i - 1]->name) == 0;
+}
+
 /* "name:value,value\n" for each name. */
-static int append_headers(const AwsHeader *const *sorted, size_t n, Buf *b, Buf *signed_headers)
+static int append_headers(const AwsHeader *const *sorted, size_t n, Buf *b)
 {
         int r;
 
         for (size_t i = 0; i < n; i++) {
-                bool again = i > 0 && strcasecmp(sorted[i]->name, sorted[i - 1]->name) == 0;
-                bool last = i + 1 == n || strcasecmp(sorted[i]->name, sorted[i + 1]->name) != 0;
+                bool again = is_again(sorted, i), last = i + 1 == n || !is_again(sorted, i + 1);
 
-                if (!again) {
-                        if ((i > 0 && (r = buf_append_str(signed_headers, ";")) < 0) ||
-                            (r = append_lower(signed_headers, sorted[i]->name)) < 0 ||
-                            (r = append_lower(b, sorted[i]->name)) < 0)
-                                return r;
-                }
-                if ((r = buf_append_str(b, again ? "," : ":")) < 0 ||
+                if ((!again && (r = append_lower(b, sorted[i]->name)) < 0) ||
+                    (r = buf_append_str(b, again ? "," : ":")) < 0 ||
                     (r = append_trimmed(b, sorted[i]->value)) < 0 ||
                     (last && (r = buf_append_str(b, "\n")) < 0))
                         return r;
         }
+        return 0;
+}
+
+/* "name;name" */
+static int append_names(const AwsHeader *const *sorted, size_t n, Buf *b)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < n && r >= 0; i++) {
+                if (is_again(sorted, i))
+                        continue;
+                if (i > 0)
+                        r = buf_append_str(b, ";");
+                if (r >= 0)
+                        r = append_lower(b, sorted[i]->name);
+        }
+        return r;
+}
+
+static int sort_headers(const AwsRequest *request, const AwsHeader *sorted[static AWS_SIGV4_HEADERS_MAX])
+{
+        if (request->n_headers > AWS_SIGV4_HEADERS_MAX)
+                return -EINVAL;
+        for (size_t i = 0; i < request->n_headers; i++)
+                sorted[i] = &request->headers[i];
+        qsort(sorted, request->n_headers, sizeof(sorted[0]), compare_headers);
         return 0;
 }
 
@@ -126,16 +152,16 @@ int aws_sigv4_canonical_request(const AwsRequest *request, Buf *b, Buf *signed_h
         char digest[HASH_SHA256_HEX_MAX];
         int r;
 
-        if (request->n_headers > AWS_SIGV4_HEADERS_MAX)
-                return -EINVAL;
-        for (size_t i = 0; i < request->n_headers; i++)
-                sorted[i] = &request->headers[i];
-        qsort(sorted, request->n_headers, sizeof(sorted[0]), compare_headers);
-
+        r = sort_headers(request, sorted);
+        if (r < 0)
+                return r;
         r = buf_printf(b, "%s\n%s\n%s\n", request->method, request->path, request->query);
         if (r < 0)
                 return r;
-        r = append_headers(sorted, request->n_headers, b, signed_headers);
+        r = append_headers(sorted, request->n_headers, b);
+        if (r < 0)
+                return r;
+        r = append_names(sorted, request->n_headers, signed_headers);
         if (r < 0)
                 return r;
         r = hash_sha256_hex(request->body, request->body_size, digest);
@@ -254,4 +280,62 @@ int aws_sigv4_authorization(const AwsRequest *request, const AwsScope *scope, co
                              .userdata = &key_signer };
 
         return aws_sigv4_authorization_x509(request, scope, &signer, b);
+}
+
+/* --- as a query -------------------------------------------------------------------------------------- */
+
+/* What is signed: the parameters, and those that say how. */
+static int presign_query(const AwsRequest *request, const AwsPresign *presign, const AwsScope *scope,
+                         const AwsKeys *keys, Buf *b)
+{
+        _cleanup_buf_ Buf names = BUF_INIT(CANONICAL_REQUEST_MAX),
+                          credential = BUF_INIT(CANONICAL_REQUEST_MAX);
+        const AwsHeader *sorted[AWS_SIGV4_HEADERS_MAX];
+        AwsParameter all[AWS_SIGV4_PARAMETERS_MAX];
+        char now[CLOCK_BASIC_MAX], expires[sizeof("4294967295")];
+        size_t n = presign->n_parameters;
+        int r;
+
+        if (n > AWS_SIGV4_PRESIGN_PARAMETERS_MAX)
+                return -EINVAL;
+        if ((r = sort_headers(request, sorted)) < 0 ||
+            (r = append_names(sorted, request->n_headers, &names)) < 0 ||
+            (r = buf_printf(&credential, "%s/", keys->access_key_id)) < 0 ||
+            (r = append_scope(scope, &credential)) < 0)
+                return r;
+        (void) snprintf(expires, sizeof(expires), "%u", presign->expires);
+        for (size_t i = 0; i < n; i++)
+                all[i] = presign->parameters[i];
+        all[n++] = (AwsParameter){ "X-Amz-Algorithm", ALGORITHM };
+        all[n++] = (AwsParameter){ "X-Amz-Credential", buf_str(&credential) };
+        all[n++] = (AwsParameter){ "X-Amz-Date", clock_format_basic(now, scope->time) };
+        all[n++] = (AwsParameter){ "X-Amz-Expires", expires };
+        all[n++] = (AwsParameter){ "X-Amz-SignedHeaders", buf_str(&names) };
+        if (keys->session_token)
+                all[n++] = (AwsParameter){ "X-Amz-Security-Token", keys->session_token };
+        return aws_sigv4_query(all, n, b);
+}
+
+int aws_sigv4_presign(const AwsRequest *request, const AwsPresign *presign, const AwsScope *scope,
+                      const AwsKeys *keys, Buf *b)
+{
+        KeySigner signer = { .scope = scope, .keys = keys };
+        _cleanup_buf_ Buf query = BUF_INIT_SECRET(CANONICAL_REQUEST_MAX);
+        _cleanup_buf_ Buf canonical = BUF_INIT_SECRET(CANONICAL_REQUEST_MAX);
+        _cleanup_buf_ Buf names = BUF_INIT(CANONICAL_REQUEST_MAX), string = BUF_INIT(CANONICAL_REQUEST_MAX);
+        AwsRequest whole = *request;
+        int r;
+
+        r = presign_query(request, presign, scope, keys, &query);
+        if (r < 0)
+                return r;
+        whole.query = buf_str(&query);
+        r = aws_sigv4_canonical_request(&whole, &canonical, &names);
+        if (r < 0)
+                return r;
+        r = aws_sigv4_string_to_sign(scope, &canonical, &string);
+        if (r < 0)
+                return r;
+        r = buf_printf(b, "%s&X-Amz-Signature=", buf_str(&query));
+        return r < 0 ? r : sign_with_keys(&signer, buf_str(&string), string.size, b);
 }

@@ -4,8 +4,8 @@
 #include "buf.h"
 #include "clock.h"
 
-/* AWS Signature Version 4, header form. Pure: values and the time in, text out. The three stages are
- * public so that tests can hold each against AWS's published vectors.
+/* AWS Signature Version 4, as a header or in the query. Pure: values and the time in, text out. The three
+ * stages are public so that tests can hold each against AWS's published vectors.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html */
 
 /* Credentials; the strings belong to somebody else. */
@@ -75,3 +75,21 @@ int aws_sigv4_string_to_sign_x509(const AwsScope *scope, const AwsSigner *signer
                                   const Buf *canonical_request, Buf *b);
 int aws_sigv4_authorization_x509(const AwsRequest *request, const AwsScope *scope, const AwsSigner *signer,
                                  Buf *b);
+
+/* What is in a query besides its signature. */
+typedef struct AwsPresign {
+        const AwsParameter *parameters; /* none of those that start with X-Amz- */
+        size_t n_parameters;            /* at most AWS_SIGV4_PRESIGN_PARAMETERS_MAX */
+        unsigned expires;               /* seconds */
+} AwsPresign;
+
+/* The rest are the signature's. */
+#define AWS_SIGV4_PRESIGN_PARAMETERS_MAX (AWS_SIGV4_PARAMETERS_MAX - 6U)
+
+/* Appends a query that holds its own signature, so that its URL can be handed on and used until it expires,
+ * by whoever sends the headers that are signed. request is as above, but its query is not looked at, and
+ * X-Amz-Date is no header. b gets the session token. Returns as aws_sigv4_authorization().
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-signed-request-query-api
+ */
+int aws_sigv4_presign(const AwsRequest *request, const AwsPresign *presign, const AwsScope *scope,
+                      const AwsKeys *keys, Buf *b);

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Prints the golden values of test-aws-sigv4.c (argument: sigv4), test-aws-ecr.c (ecr), test-aws-sts.c (sts) and
-test-aws-call.c (call), made with botocore: what stands between the "golden" marks there; and x509-fixtures.h
-(x509), whose certificates and keys it keeps if that file is there. Debian: python3-botocore,
-python3-cryptography."""
+test-aws-call.c (call), made with botocore: what stands between the "golden" marks there; of queries (presign), also
+in test-aws-sigv4.c; and x509-fixtures.h (x509), whose certificates and keys it keeps if that file is there. Debian:
+python3-botocore, python3-cryptography."""
 
 import base64
 import calendar
@@ -11,8 +11,9 @@ import pathlib
 import re
 import sys
 import time
+from urllib.parse import quote
 
-from botocore.auth import SigV4Auth
+from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -117,6 +118,31 @@ CALLS = [
 ]
 CALL_HOST = "aws.example:5556"
 
+# What aws_sigv4_presign() is given: a method, a path, headers, parameters, seconds, a region, a service, a date, a
+# session token or none, and a body.
+IDENTITY = (("Action", "GetCallerIdentity"), ("Version", "2011-06-15"))
+PRESIGN = [
+    *(("GET", "/", (("Host", "sts.%s.%s" % (region, suffix)), ("x-k8s-aws-id", cluster)), IDENTITY, 60, region, "sts",
+       date, token, "")
+      for region, suffix, cluster, date, token in (
+          ("eu-west-1", "amazonaws.com", "prod", "20261123T191927Z", None),
+          ("eu-west-1", "amazonaws.com", "prod", "20261123T191927Z", SESSION),
+          ("us-east-1", "amazonaws.com", "a", "20240229T235959Z", SESSION),
+          ("cn-north-1", "amazonaws.com.cn", "A_b-9", "20240301T000000Z", None),
+          ("us-gov-west-1", "amazonaws.com", "4f6e2b3c-0d1e-4f5a-8b7c-9d8e7f6a5b4c", "20260101T000000Z", SESSION),
+          ("us-iso-east-1", "c2s.ic.gov", "x" * 100, "20380119T031408Z", None))),
+    ("GET", "/", (("Host", "sts.eu-west-1.amazonaws.com"),), IDENTITY, 900, "eu-west-1", "sts", "20261123T191927Z",
+     SESSION, ""),
+    ("GET", "/", (HOST,), (), 0, "us-east-1", "service", SUITE_DATE, None, ""),
+    ("GET", "/", (HOST,), (), 604800, "us-east-1", "service", SUITE_DATE, None, ""),
+    ("GET", "/p/a-b/", (("x-B", " 2 "), HOST, ("x-a", "1"), ("X-b", "3  4")), (("A", "x y/+~*'é"), ("a-", "")), 1,
+     "us-east-1", "service", SUITE_DATE, SESSION, ""),
+    ("POST", "/", (HOST,), (("B", "2"), ("A", "10"), ("Zz", "="), ("X-A", "&")), 60, "us-east-1", "service",
+     SUITE_DATE, None, "body"),
+    ("PUT", "/", (("Host", "localhost:5556"), ("Content-Type", "text/plain")), (("x-amz", "1"),), 60, "us-east-1",
+     "service", SUITE_DATE, SESSION, "\u00e4"),
+]
+
 FIXTURES = pathlib.Path(__file__).with_name("x509-fixtures.h")
 ARN = "arn:aws:rolesanywhere:eu-west-1:123456789012:"
 ROLE = "arn:aws:iam::123456789012:role/pull/eatr+test=1,@x"
@@ -147,6 +173,21 @@ def sign_call(method, url, region, service, headers, body, token):
                      (*headers, ("Host", host), ("X-Amz-Date", CALL_DATE),
                       *([("X-Amz-Security-Token", token)] if token else [])),
                      body, region, service, OTHER_KEY))[3]
+
+
+def presign(method, path, headers, parameters, expires, region, service, date, token, body):
+    """The query, in the order in which it is signed."""
+    query = "&".join("%s=%s" % (quote(k, safe="-_.~"), quote(v, safe="-_.~")) for k, v in parameters)
+    request = AWSRequest(method, "https://" + dict(headers)["Host"] + path + ("?" + query if query else ""))
+    for name, value in headers:
+        request.headers[name] = value
+    request.context["timestamp"] = date
+    auth = SigV4QueryAuth(Credentials(*OTHER_KEY, token), service, region, expires)
+    auth._modify_request_before_signing(request)
+    request.data = body.encode()  # which botocore would make part of the query
+    canonical = auth.canonical_request(request)
+    signature = auth.signature(auth.string_to_sign(request, canonical), request)
+    return canonical.split("\n")[2] + "&X-Amz-Signature=" + signature
 
 
 def c_string(text, indent):
@@ -211,6 +252,21 @@ def print_calls():
                                                          for k, v in headers or [("", "")]), len(headers)))
         print("                %s," % c_string(sign_call(method, "http://" + CALL_HOST + target, "eu-west-1", "sts",
                                                          headers, body, token), 16))
+        print("        },")
+
+
+def print_presign():
+    for case in PRESIGN:
+        method, path, headers, parameters, expires, region, service, date, token, body = case
+        print("        {")
+        print('                "%s", "%s", %s,' % (method, path, c_string(body, 16)))
+        print("                { %s }," % ", ".join("{ %s, %s }" % (c_string(k, 0), c_string(v, 0)) for k, v in headers))
+        print("                { %s }, %d," % (", ".join("{ %s, %s }" % (c_string(k, 0), c_string(v, 0))
+                                                         for k, v in parameters or [("", "")]), len(parameters)))
+        print('                %d, "%s", "%s", %d, %s,' % (expires, region, service, calendar.timegm(
+            time.strptime(date, "%Y%m%dT%H%M%SZ")), "SESSION" if token else "NULL"))
+        pieces = [c_string(piece, 16) for piece in re.findall(".{1,85}", presign(*case))]
+        print("                %s," % ("\n" + " " * 16).join(pieces))
         print("        },")
 
 
@@ -287,4 +343,5 @@ def print_x509():
 
 
 if __name__ == "__main__":
-    {"sigv4": print_sigv4, "ecr": print_ecr, "sts": print_sts, "call": print_calls, "x509": print_x509}[sys.argv[1]]()
+    {"sigv4": print_sigv4, "ecr": print_ecr, "sts": print_sts, "call": print_calls, "presign": print_presign,
+     "x509": print_x509}[sys.argv[1]]()

@@ -958,6 +958,208 @@ static void test_what_the_signer_says_is_passed_on(void **state)
                          -EKEYREJECTED);
 }
 
+/* --- queries ----------------------------------------------------------------------------------------- */
+
+typedef struct Presigned {
+        const char *method, *path, *body;
+        AwsHeader headers[4];
+        AwsParameter parameters[4];
+        size_t n_parameters;
+        unsigned expires;
+        const char *region, *service;
+        unsigned time;
+        const char *session_token;
+        const char *query;
+} Presigned;
+
+static const Presigned presigned[] = {
+        /* clang-format off */
+        /* golden: tests/golden-sigv4.py presign */
+        {
+                "GET", "/", "",
+                { { "Host", "sts.eu-west-1.amazonaws.com" }, { "x-k8s-aws-id", "prod" } },
+                { { "Action", "GetCallerIdentity" }, { "Version", "2011-06-15" } }, 2,
+                60, "eu-west-1", "sts", 1795461567, NULL,
+                "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Cr"
+                "edential=ASIAIOSFODNN7EXAMPLE%2F20261123%2Feu-west-1%2Fsts%2Faws4_request&X-Amz-Date="
+                "20261123T191927Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-Signa"
+                "ture=b8db16d3cc2a5f2167259cad3e606c54ac439b01e50a419ec0056442175cf636",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "sts.eu-west-1.amazonaws.com" }, { "x-k8s-aws-id", "prod" } },
+                { { "Action", "GetCallerIdentity" }, { "Version", "2011-06-15" } }, 2,
+                60, "eu-west-1", "sts", 1795461567, SESSION,
+                "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Cr"
+                "edential=ASIAIOSFODNN7EXAMPLE%2F20261123%2Feu-west-1%2Fsts%2Faws4_request&X-Amz-Date="
+                "20261123T191927Z&X-Amz-Expires=60&X-Amz-Security-Token=FwoGZXIvYXdzEJr%2F%2F%2F%2F%2F"
+                "%2F%2F%2F%2F%2FwEaDEXAMPLE%2BAb0%2Fc2Vzc2lvbg%3D%3D&X-Amz-SignedHeaders=host%3Bx-k8s-"
+                "aws-id&X-Amz-Signature=4b4b34c3cb4087abdc93844cc999b37fd7e3b9c4430ae29f77754244e8a66f"
+                "4d",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "sts.us-east-1.amazonaws.com" }, { "x-k8s-aws-id", "a" } },
+                { { "Action", "GetCallerIdentity" }, { "Version", "2011-06-15" } }, 2,
+                60, "us-east-1", "sts", 1709251199, SESSION,
+                "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Cr"
+                "edential=ASIAIOSFODNN7EXAMPLE%2F20240229%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date="
+                "20240229T235959Z&X-Amz-Expires=60&X-Amz-Security-Token=FwoGZXIvYXdzEJr%2F%2F%2F%2F%2F"
+                "%2F%2F%2F%2F%2FwEaDEXAMPLE%2BAb0%2Fc2Vzc2lvbg%3D%3D&X-Amz-SignedHeaders=host%3Bx-k8s-"
+                "aws-id&X-Amz-Signature=d42998cf21a72a92c430e39525c1819e3b99c161f480a3deb0e34886c7e518"
+                "21",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "sts.cn-north-1.amazonaws.com.cn" }, { "x-k8s-aws-id", "A_b-9" } },
+                { { "Action", "GetCallerIdentity" }, { "Version", "2011-06-15" } }, 2,
+                60, "cn-north-1", "sts", 1709251200, NULL,
+                "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Cr"
+                "edential=ASIAIOSFODNN7EXAMPLE%2F20240301%2Fcn-north-1%2Fsts%2Faws4_request&X-Amz-Date"
+                "=20240301T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-Sign"
+                "ature=bfde1e5f12ad5b3f7547a8cc7a5710fc5a1f3a2abe672c3b164b56b351cbbeb0",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "sts.us-gov-west-1.amazonaws.com" }, { "x-k8s-aws-id", "4f6e2b3c-0d1e-4f5a-8b7c-9d8e7f6a5b4c" } },
+                { { "Action", "GetCallerIdentity" }, { "Version", "2011-06-15" } }, 2,
+                60, "us-gov-west-1", "sts", 1767225600, SESSION,
+                "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Cr"
+                "edential=ASIAIOSFODNN7EXAMPLE%2F20260101%2Fus-gov-west-1%2Fsts%2Faws4_request&X-Amz-D"
+                "ate=20260101T000000Z&X-Amz-Expires=60&X-Amz-Security-Token=FwoGZXIvYXdzEJr%2F%2F%2F%2"
+                "F%2F%2F%2F%2F%2F%2FwEaDEXAMPLE%2BAb0%2Fc2Vzc2lvbg%3D%3D&X-Amz-SignedHeaders=host%3Bx-"
+                "k8s-aws-id&X-Amz-Signature=0da863fd28284976afd66313feb8ed0174400a533567849c349aaec55c"
+                "f493b1",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "sts.us-iso-east-1.c2s.ic.gov" }, { "x-k8s-aws-id", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" } },
+                { { "Action", "GetCallerIdentity" }, { "Version", "2011-06-15" } }, 2,
+                60, "us-iso-east-1", "sts", 2147483648, NULL,
+                "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Cr"
+                "edential=ASIAIOSFODNN7EXAMPLE%2F20380119%2Fus-iso-east-1%2Fsts%2Faws4_request&X-Amz-D"
+                "ate=20380119T031408Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-S"
+                "ignature=c67fd58a3526877a03e938a72ac5aacb712dbc2902faf8631ea879c590455314",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "sts.eu-west-1.amazonaws.com" } },
+                { { "Action", "GetCallerIdentity" }, { "Version", "2011-06-15" } }, 2,
+                900, "eu-west-1", "sts", 1795461567, SESSION,
+                "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Cr"
+                "edential=ASIAIOSFODNN7EXAMPLE%2F20261123%2Feu-west-1%2Fsts%2Faws4_request&X-Amz-Date="
+                "20261123T191927Z&X-Amz-Expires=900&X-Amz-Security-Token=FwoGZXIvYXdzEJr%2F%2F%2F%2F%2"
+                "F%2F%2F%2F%2F%2FwEaDEXAMPLE%2BAb0%2Fc2Vzc2lvbg%3D%3D&X-Amz-SignedHeaders=host&X-Amz-S"
+                "ignature=6b79b05ecc992629186bc7e45ef72e410aad01e85fe98a23009f6cf8c90cdf6a",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "example.amazonaws.com" } },
+                { { "", "" } }, 0,
+                0, "us-east-1", "service", 1440938160, NULL,
+                "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAIOSFODNN7EXAMPLE%2F20150830%2Fu"
+                "s-east-1%2Fservice%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-Expires=0&X-Amz-S"
+                "ignedHeaders=host&X-Amz-Signature=36e357e05afbee6395e5c470ae61ca8f61da6d5100524648706"
+                "8b489b5ebee81",
+        },
+        {
+                "GET", "/", "",
+                { { "Host", "example.amazonaws.com" } },
+                { { "", "" } }, 0,
+                604800, "us-east-1", "service", 1440938160, NULL,
+                "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAIOSFODNN7EXAMPLE%2F20150830%2Fu"
+                "s-east-1%2Fservice%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-Expires=604800&X-"
+                "Amz-SignedHeaders=host&X-Amz-Signature=218adbb767b50922704814497604b1e6de0d568b8518c0"
+                "20b23173affbed151e",
+        },
+        {
+                "GET", "/p/a-b/", "",
+                { { "x-B", " 2 " }, { "Host", "example.amazonaws.com" }, { "x-a", "1" }, { "X-b", "3  4" } },
+                { { "A", "x y/+~*'\303\251" }, { "a-", "" } }, 2,
+                1, "us-east-1", "service", 1440938160, SESSION,
+                "A=x%20y%2F%2B~%2A%27%C3%A9&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAIOSF"
+                "ODNN7EXAMPLE%2F20150830%2Fus-east-1%2Fservice%2Faws4_request&X-Amz-Date=20150830T1236"
+                "00Z&X-Amz-Expires=1&X-Amz-Security-Token=FwoGZXIvYXdzEJr%2F%2F%2F%2F%2F%2F%2F%2F%2F%2"
+                "FwEaDEXAMPLE%2BAb0%2Fc2Vzc2lvbg%3D%3D&X-Amz-SignedHeaders=host%3Bx-a%3Bx-b&a-=&X-Amz-"
+                "Signature=2d0a061a2ad196ac12fb4309e4380ecb7f819d96ed34a1f0da85ed7cbcb5104f",
+        },
+        {
+                "POST", "/", "body",
+                { { "Host", "example.amazonaws.com" } },
+                { { "B", "2" }, { "A", "10" }, { "Zz", "=" }, { "X-A", "&" } }, 4,
+                60, "us-east-1", "service", 1440938160, NULL,
+                "A=10&B=2&X-A=%26&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAIOSFODNN7EXAMP"
+                "LE%2F20150830%2Fus-east-1%2Fservice%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-"
+                "Expires=60&X-Amz-SignedHeaders=host&Zz=%3D&X-Amz-Signature=60cc422f56f1b9e986abd0a4a8"
+                "320616c5d8f97514775d8f168b00ac7ae5d6bf",
+        },
+        {
+                "PUT", "/", "\303\244",
+                { { "Host", "localhost:5556" }, { "Content-Type", "text/plain" } },
+                { { "x-amz", "1" } }, 1,
+                60, "us-east-1", "service", 1440938160, SESSION,
+                "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAIOSFODNN7EXAMPLE%2F20150830%2Fu"
+                "s-east-1%2Fservice%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-Expires=60&X-Amz-"
+                "Security-Token=FwoGZXIvYXdzEJr%2F%2F%2F%2F%2F%2F%2F%2F%2F%2FwEaDEXAMPLE%2BAb0%2Fc2Vzc"
+                "2lvbg%3D%3D&X-Amz-SignedHeaders=content-type%3Bhost&x-amz=1&X-Amz-Signature=e566e0c4e"
+                "40733e0db4f582b919c2764c1268e8b752c1ade25666b0e5f501248",
+        },
+        /* end of golden */
+        /* clang-format on */
+};
+
+static int presign(const Presigned *p, Buf *b)
+{
+        AwsRequest request = { .method = p->method, .path = p->path, .headers = p->headers, .body = p->body };
+        AwsPresign how = { p->parameters, p->n_parameters, p->expires };
+        AwsScope scope = { p->region, p->service, p->time * USEC_PER_SEC };
+        AwsKeys keys = OTHER_KEY;
+
+        keys.session_token = p->session_token;
+        request.body_size = strlen(p->body);
+        while (request.n_headers < ELEMENTSOF(p->headers) && p->headers[request.n_headers].name)
+                request.n_headers++;
+        return aws_sigv4_presign(&request, &how, &scope, &keys, b);
+}
+
+static void test_presigned_queries_are_botocore_s(void **state)
+{
+        for (size_t i = 0; i < ELEMENTSOF(presigned); i++) {
+                _cleanup_buf_ Buf b = BUF_INIT(10000);
+
+                assert_int_equal(presign(&presigned[i], &b), 0);
+                assert_string_equal(buf_str(&b), presigned[i].query);
+        }
+}
+
+static void test_a_presigned_query_is_appended_or_an_error(void **state)
+{
+        size_t size = strlen(presigned[1].query);
+        AwsParameter many[AWS_SIGV4_PRESIGN_PARAMETERS_MAX + 1];
+        Presigned p = presigned[1];
+
+        for (size_t max = 0; max <= size + 1; max++) {
+                _cleanup_buf_ Buf b = BUF_INIT(max);
+
+                assert_int_equal(buf_append_str(&b, max > 0 ? "?" : ""), 0);
+                assert_int_equal(presign(&p, &b), max <= size ? -EMSGSIZE : 0);
+                if (max > size)
+                        assert_string_equal(buf_str(&b) + 1, p.query);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(many); i++)
+                many[i] = (AwsParameter){ "a", "b" };
+        for (size_t n = ELEMENTSOF(many) - 1; n <= ELEMENTSOF(many); n++) {
+                AwsRequest request = { .method = "GET", .path = "/", .headers = p.headers, .n_headers = 2 };
+                AwsKeys keys = OTHER_KEY;
+                _cleanup_buf_ Buf b = BUF_INIT(10000);
+
+                keys.session_token = SESSION;
+                assert_int_equal(aws_sigv4_presign(&request, &(AwsPresign){ many, n, 60 },
+                                                   &(AwsScope){ "r", "s", 0 }, &keys, &b),
+                                 n == ELEMENTSOF(many) ? -EINVAL : 0);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -974,6 +1176,8 @@ int main(void)
                 cmocka_unit_test(test_a_request_signed_with_rsa),
                 cmocka_unit_test(test_a_request_signed_with_ec),
                 cmocka_unit_test(test_what_the_signer_says_is_passed_on),
+                cmocka_unit_test(test_presigned_queries_are_botocore_s),
+                cmocka_unit_test(test_a_presigned_query_is_appended_or_an_error),
         };
 
         return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
