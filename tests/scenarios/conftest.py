@@ -244,14 +244,27 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
-def moto_folder() -> None:
-    """Skips a test that needs moto if there is no folder with it."""
-    if not os.environ.get("EATR_TESTS_MOTO"):
-        text = "EATR_TESTS_MOTO does not name a folder with moto (tests/moto)"
+def named_folder(variable: str, what: str) -> Path:
+    """The folder that a variable names; skips a test that needs it where there is none."""
+    folder = os.environ.get(variable)
+    if not folder:
+        text = f"{variable} does not name a folder with {what} (tests/{what})"
         if os.environ.get("EATR_TESTS_CONTROL_PLANE") == "required":
             pytest.fail(text, pytrace=False)
         pytest.skip(text)
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def moto_folder() -> None:
+    """Skips a test that needs moto if there is no folder with it."""
+    named_folder("EATR_TESTS_MOTO", "moto")
+
+
+@pytest.fixture(scope="session")
+def kubectl_path() -> Path:
+    """The program kubectl 1.32."""
+    return named_folder("EATR_TESTS_KUBECTL", "kubectl") / "kubectl"
 
 
 @pytest.fixture
