@@ -227,7 +227,8 @@ static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retr
         if (!streq(k->error, status->message))
                 log_event(LOG_WARNING, MESSAGE_READING_FAILED,
                           "Cannot read %s from %s: %s; trying again in %s%s", k->what,
-                          c->config.kube->server, status->message, clock_format_duration(text, retry),
+                          kube_auth_config(c->config.auth)->server, status->message,
+                          clock_format_duration(text, retry),
                           status->code == 406 ? " (Kubernetes 1.16 or newer is needed)" : "");
         (void) snprintf(k->error, sizeof(k->error), "%s", status->message);
         c->changed(c->userdata);
@@ -297,11 +298,11 @@ static int add_watches(Cluster *c)
         secrets.query = c->secret_query;
         c->namespaces = (Collection){ .cluster = c, .what = "namespaces" };
         c->secrets = (Collection){ .cluster = c, .what = "Secrets" };
-        r = kube_watch_new(c->event, c->config.kube, &c->kube_stats, &namespaces, &namespace_handler,
+        r = kube_watch_new(c->event, c->config.auth, &c->kube_stats, &namespaces, &namespace_handler,
                            &c->namespaces, &c->namespaces.watch);
         if (r < 0)
                 return r;
-        return kube_watch_new(c->event, c->config.kube, &c->kube_stats, &secrets, &secret_handler,
+        return kube_watch_new(c->event, c->config.auth, &c->kube_stats, &secrets, &secret_handler,
                               &c->secrets, &c->secrets.watch);
 }
 
@@ -322,7 +323,7 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
         if (r < 0)
                 return r;
         lanes_configure(&c->lanes, config->writer.renewal);
-        r = kube_client_new(event, config->kube, &c->kube_stats, &c->client);
+        r = kube_client_new(event, config->auth, &c->kube_stats, &c->client);
         if (r < 0)
                 return r;
         r = add_writer(c);

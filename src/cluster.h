@@ -9,7 +9,7 @@
 typedef struct Cluster Cluster;
 
 typedef struct ClusterConfig {
-        const KubeConfig *kube;
+        KubeAuth *auth;
         const ConfNamespaces *namespaces;
         WriterConfig writer;
 } ClusterConfig;
@@ -21,7 +21,7 @@ typedef void (*cluster_changed_t)(void *userdata);
 int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
                 Cluster **ret);
 
-/* Takes another configuration, whose kube and writer.secret_name have to be the same: the rules are
+/* Takes another configuration, whose auth and writer.secret_name have to be the same: the rules are
  * applied anew, and the watches go on. */
 void cluster_reload(Cluster *c, const ClusterConfig *config);
 

@@ -34,6 +34,7 @@ struct Eatr {
         EatrConfig config;
         Registries *registries;
         Keyring *keyring;
+        KubeAuth *auth;
         Cluster *cluster;
         sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *stop_timer, *watchdog;
         usec_t watchdog_interval;
@@ -315,10 +316,10 @@ static int add_sources(Eatr *e)
 
 /* --- the whole ------------------------------------------------------------------------------------- */
 
-static ClusterConfig cluster_config(const EatrConfig *config)
+static ClusterConfig cluster_config(const EatrConfig *config, KubeAuth *auth)
 {
         return (ClusterConfig){
-                .kube = config->kube,
+                .auth = auth,
                 .namespaces = &config->conf->namespaces,
                 .writer = {
                         .secret_name = config->conf->secret.name,
@@ -328,9 +329,9 @@ static ClusterConfig cluster_config(const EatrConfig *config)
         };
 }
 
-static int make_cluster(Eatr *e, const EatrConfig *config, Cluster **ret)
+static int make_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, Cluster **ret)
 {
-        const ClusterConfig cluster = cluster_config(config);
+        const ClusterConfig cluster = cluster_config(config, auth);
 
         return cluster_new(e->event, &cluster, on_cluster_changed, e, ret);
 }
@@ -342,9 +343,10 @@ static int make_registries(Eatr *e, const EatrConfig *config, const RegistriesPa
                               ret);
 }
 
-static int make_keyring(Eatr *e, const EatrConfig *config, Registries *registries, Keyring **ret)
+static int make_keyring(Eatr *e, const EatrConfig *config, KubeAuth *auth, Registries *registries,
+                        Keyring **ret)
 {
-        return keyring_new(e->event, config->kube, config->registries, registries, ret);
+        return keyring_new(e->event, auth, config->registries, registries, ret);
 }
 
 /* With what an earlier run has left. */
@@ -375,13 +377,16 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = add_sources(e);
         if (r < 0)
                 return r;
-        r = make_cluster(e, config, &e->cluster);
+        r = kube_auth_new(event, config->kube, &e->auth);
+        if (r < 0)
+                return r;
+        r = make_cluster(e, config, e->auth, &e->cluster);
         if (r < 0)
                 return r;
         r = make_first_registries(e);
         if (r < 0)
                 return r;
-        r = make_keyring(e, config, e->registries, &e->keyring);
+        r = make_keyring(e, config, e->auth, e->registries, &e->keyring);
         if (r < 0)
                 return r;
         r = use_auths(e);
@@ -410,22 +415,39 @@ static void replace_registries(Eatr *e, Registries *registries, Keyring *keyring
                 on_auths(e);
 }
 
-static void replace_cluster(Eatr *e, Cluster *cluster)
+static void replace_cluster(Eatr *e, Cluster *cluster, KubeAuth *auth)
 {
         cluster_take_over(cluster, e->cluster);
         (void) cluster_free(e->cluster);
         e->cluster = cluster;
+        if (auth) {
+                (void) kube_auth_free(e->auth);
+                e->auth = auth;
+        }
         begin_pass(e);
+}
+
+/* With the tokens that there are; the old ones, until there are others: they may be all that can be had now. */
+static int make_next_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, const Registries *registries,
+                             Cluster **ret)
+{
+        Auths *auths = registries_auths(registries);
+        int r;
+
+        if (!auths)
+                auths = registries_auths(e->registries);
+        r = make_cluster(e, config, auth, ret);
+        return r >= 0 && auths ? cluster_set_auths(*ret, auths) : r;
 }
 
 int eatr_reload(Eatr *e, const EatrConfig *config)
 {
-        const ClusterConfig changed = cluster_config(config);
         _cleanup_(registries_past_done) RegistriesPast past = { 0 };
         _cleanup_(registries_freep) Registries *registries = NULL;
+        _cleanup_(kube_auth_freep) KubeAuth *auth = NULL;
         _cleanup_(keyring_freep) Keyring *keyring = NULL;
         _cleanup_(cluster_freep) Cluster *cluster = NULL;
-        Auths *auths;
+        ClusterConfig changed;
         int r;
 
         if (e->stopping)
@@ -436,25 +458,23 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         r = make_registries(e, config, &past, &registries);
         if (r < 0)
                 return r;
-        r = make_keyring(e, config, registries, &keyring);
+        r = e->config.kube == config->kube ? 0 : kube_auth_new(e->event, config->kube, &auth);
         if (r < 0)
                 return r;
-        auths = registries_auths(registries) ? registries_auths(registries)
-                                             : registries_auths(e->registries);
-        if (!same_cluster(&e->config, config)) {
-                r = make_cluster(e, config, &cluster);
-                if (r < 0)
-                        return r;
-                /* The old tokens, until there are others: they may be all that can be had now. */
-                r = auths ? cluster_set_auths(cluster, auths) : 0;
-                if (r < 0)
-                        return r;
-        }
+        r = make_keyring(e, config, auth ? auth : e->auth, registries, &keyring);
+        if (r < 0)
+                return r;
+        r = same_cluster(&e->config, config)
+                    ? 0
+                    : make_next_cluster(e, config, auth ? auth : e->auth, registries, &cluster);
+        if (r < 0)
+                return r;
 
         /* From here on nothing fails. */
+        changed = cluster_config(config, e->auth);
         replace_registries(e, TAKE_PTR(registries), TAKE_PTR(keyring), !cluster);
         if (cluster)
-                replace_cluster(e, TAKE_PTR(cluster));
+                replace_cluster(e, TAKE_PTR(cluster), TAKE_PTR(auth));
         else
                 cluster_reload(e->cluster, &changed);
         e->config = *config;
@@ -516,6 +536,7 @@ Eatr *eatr_free(Eatr *e)
         (void) keyring_free(e->keyring);
         (void) registries_free(e->registries);
         (void) cluster_free(e->cluster);
+        (void) kube_auth_free(e->auth);
         (void) sd_event_source_disable_unref(e->sigterm);
         (void) sd_event_source_disable_unref(e->sigint);
         (void) sd_event_source_disable_unref(e->ready_timer);

@@ -43,7 +43,7 @@ static bool is_known(const Keyring *k, const char *secret)
         return false;
 }
 
-static int add(Keyring *k, sd_event *event, const KubeConfig *kube, const char *secret)
+static int add(Keyring *k, sd_event *event, KubeAuth *auth, const char *secret)
 {
         Entry *e = &k->entries[k->n];
         int r;
@@ -51,13 +51,13 @@ static int add(Keyring *k, sd_event *event, const KubeConfig *kube, const char *
         if (is_known(k, secret))
                 return 0;
         *e = (Entry){ .keyring = k, .secret = secret };
-        r = kube_keys_new(event, kube, &k->stats, secret, on_changed, e, &e->keys);
+        r = kube_keys_new(event, auth, &k->stats, secret, on_changed, e, &e->keys);
         if (r >= 0)
                 k->n++;
         return r;
 }
 
-int keyring_new(sd_event *event, const KubeConfig *kube, const RegistryConfigs *configs,
+int keyring_new(sd_event *event, KubeAuth *auth, const RegistryConfigs *configs,
                 Registries *registries, Keyring **ret)
 {
         _cleanup_(keyring_freep) Keyring *k = NULL;
@@ -72,7 +72,7 @@ int keyring_new(sd_event *event, const KubeConfig *kube, const RegistryConfigs *
                 return -ENOMEM;
         for (size_t i = 0; i < configs->n && r >= 0; i++)
                 if (configs->items[i].source->kind == AWS_SOURCE_CLUSTER_SECRET)
-                        r = add(k, event, kube, configs->items[i].source->secret);
+                        r = add(k, event, auth, configs->items[i].source->secret);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(k);

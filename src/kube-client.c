@@ -15,19 +15,12 @@
 /* Of an answer that is no Status. */
 #define PLAIN_MAX 200U
 
-/* client-go re-reads a tokenFile after a minute; the kubelet rotates projected tokens long before they end.
- */
-#define TOKEN_FILE_MAX_AGE USEC_PER_MINUTE
-
 #define RETRY_AFTER_MAX USEC_PER_MINUTE
 
 struct KubeClient {
         HttpClient *http;
-        const KubeConfig *config;
+        KubeAuth *auth;
         KubeStats *stats;
-        char *token;      /* last good read of the token file */
-        usec_t token_due; /* to be read again then, 0: now */
-        bool token_lost;  /* the last read was none */
 };
 
 struct KubeRequest {
@@ -175,27 +168,6 @@ bool kube_status_concerns_all(HttpOutcome outcome, const KubeStatus *status)
 
 /* --- authentication -------------------------------------------------------------------------------- */
 
-/* The last good read wins over a file that is away or empty for a moment. */
-static void refresh_token(KubeClient *c)
-{
-        usec_t now = clock_boottime();
-        char *token;
-
-        if (!c->config->token_file || (c->token && now < c->token_due))
-                return;
-        if (kube_config_read_token(c->config->token_file, &token) < 0) {
-                if (!c->token_lost)
-                        log_warning("Cannot read a token from %s, using the last one until it can be read",
-                                    c->config->token_file);
-                c->token_lost = true;
-                return;
-        }
-        c->token_lost = false;
-        str_erase_free(c->token);
-        c->token = token;
-        c->token_due = usec_add(now, TOKEN_FILE_MAX_AGE);
-}
-
 /* RFC 7617. */
 static int basic_header(const KubeConfig *config, char **ret)
 {
@@ -210,13 +182,13 @@ static int basic_header(const KubeConfig *config, char **ret)
 
 static int authorization_header(KubeClient *c, char **ret)
 {
-        const char *token;
+        const KubeConfig *config = kube_auth_config(c->auth);
+        KubeIdentity identity;
 
-        refresh_token(c);
-        token = c->token ? c->token : c->config->token;
-        if (!token)
-                return c->config->username || c->config->password ? basic_header(c->config, ret) : 0;
-        *ret = str_printf("Authorization: Bearer %s", token);
+        (void) kube_auth_identity(c->auth, &identity);
+        if (!identity.token)
+                return config->username || config->password ? basic_header(config, ret) : 0;
+        *ret = str_printf("Authorization: Bearer %s", identity.token);
         return *ret ? 0 : -ENOMEM;
 }
 
@@ -248,7 +220,7 @@ static void on_done(HttpRequest *http, HttpOutcome outcome, void *userdata)
         if (q->verb == KUBE_APPLY)
                 kube_histogram_add(&q->client->stats->writes, http_request_duration(http));
         if (outcome == HTTP_UNAUTHORIZED)
-                q->client->token_due = 0;
+                kube_auth_refused(q->client->auth);
         if (outcome != HTTP_OK)
                 kube_status_read(status.code, buf_str(body), body->size, http_request_error(http), &status);
         q->done(q, outcome, &status, q->userdata);
@@ -279,7 +251,7 @@ static int start(KubeRequest *q, const KubeSpec *spec)
         _cleanup_erase_ char *authorization = NULL;
         int r;
 
-        url = str_printf("%s%s", q->client->config->server, spec->path);
+        url = str_printf("%s%s", kube_auth_config(q->client->auth)->server, spec->path);
         accept = str_printf("Accept: %s", spec->accept ? spec->accept : "application/json");
         if (spec->content_type)
                 content_type = str_printf("Content-Type: %s", spec->content_type);
@@ -288,7 +260,7 @@ static int start(KubeRequest *q, const KubeSpec *spec)
         r = authorization_header(q->client, &authorization);
         if (r < 0)
                 return r;
-        headers = collect_headers(q->client->config,
+        headers = collect_headers(kube_auth_config(q->client->auth),
                                   (const char *const[]){ accept, content_type, authorization });
         if (!headers)
                 return -ENOMEM;
@@ -301,7 +273,8 @@ static int start(KubeRequest *q, const KubeSpec *spec)
                 .body_size = spec->body_size,
                 .timeout = spec->timeout,
                 .response_max = MAX(spec->response_max, STATUS_MAX),
-                .compressed = spec->compressed && !q->client->config->disable_compression,
+                .compressed = spec->compressed &&
+                              !kube_auth_config(q->client->auth)->disable_compression,
                 .on_open = spec->on_open ? on_open : NULL,
                 .on_data = spec->on_data ? on_data : NULL,
         };
@@ -356,9 +329,10 @@ KubeRequest *kube_request_free(KubeRequest *q)
 
 /* --- the client ------------------------------------------------------------------------------------ */
 
-int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats, KubeClient **ret)
+int kube_client_new(sd_event *event, KubeAuth *auth, KubeStats *stats, KubeClient **ret)
 {
         _cleanup_(kube_client_freep) KubeClient *c = NULL;
+        const KubeConfig *config = kube_auth_config(auth);
         const HttpPeer peer = {
                 .ca = config->ca,
                 .client_certificate = config->client_certificate,
@@ -372,7 +346,7 @@ int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats,
         c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
-        c->config = config;
+        c->auth = auth;
         c->stats = stats;
         r = http_client_new(event, &peer, &c->http);
         if (r < 0)
@@ -391,7 +365,6 @@ KubeClient *kube_client_free(KubeClient *c)
         if (!c)
                 return NULL;
         (void) http_client_free(c->http);
-        str_erase_free(c->token);
         free(c);
         return NULL;
 }

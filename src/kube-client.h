@@ -2,7 +2,7 @@
 #pragma once
 
 #include "http.h"
-#include "kube-config.h"
+#include "kube-auth.h"
 
 /* Authenticated requests to one API server, and what its answers mean. */
 
@@ -84,8 +84,8 @@ typedef struct KubeSpec {
         bool compressed;
 } KubeSpec;
 
-/* config and stats have to outlive the client. Returns 0 or a negative errno. */
-int kube_client_new(sd_event *event, const KubeConfig *config, KubeStats *stats, KubeClient **ret);
+/* auth and stats have to outlive the client. Returns 0 or a negative errno. */
+int kube_client_new(sd_event *event, KubeAuth *auth, KubeStats *stats, KubeClient **ret);
 
 /* Starts a request; nothing is called back before this returns. */
 int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,

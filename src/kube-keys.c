@@ -259,7 +259,7 @@ static int set_secret(KubeKeys *k, const char *secret)
         return k->secret && k->name && k->collection && k->query ? 0 : -ENOMEM;
 }
 
-int kube_keys_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const char *secret,
+int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char *secret,
                   kube_keys_changed_t changed, void *userdata, KubeKeys **ret)
 {
         _cleanup_(kube_keys_freep) KubeKeys *k = NULL;
@@ -280,7 +280,7 @@ int kube_keys_new(sd_event *event, const KubeConfig *config, KubeStats *stats, c
         (void) sd_event_source_set_enabled(k->tell, SD_EVENT_OFF);
         spec.collection = k->collection;
         spec.query = k->query;
-        r = kube_watch_new(event, config, stats, &spec, &handler, k, &k->watch);
+        r = kube_watch_new(event, auth, stats, &spec, &handler, k, &k->watch);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(k);

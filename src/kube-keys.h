@@ -21,9 +21,9 @@ typedef struct KubeKeys KubeKeys;
  * news: it is for who watches its namespaces. Called from the event loop; may free the keys. */
 typedef void (*kube_keys_changed_t)(AwsCredentials *credentials, const char *problem, void *userdata);
 
-/* secret is "NAMESPACE/NAME" and copied; config and stats have to outlive the keys. Begins at once. Returns
+/* secret is "NAMESPACE/NAME" and copied; auth and stats have to outlive the keys. Begins at once. Returns
  * 0, -EINVAL if secret is not of that form, or another negative errno. */
-int kube_keys_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const char *secret,
+int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char *secret,
                   kube_keys_changed_t changed, void *userdata, KubeKeys **ret);
 
 /* See kube_watch_hurry() and kube_watch_stalled(). */

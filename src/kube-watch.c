@@ -505,7 +505,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
 }
 
-int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const KubeWatchSpec *spec,
+int kube_watch_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const KubeWatchSpec *spec,
                    const KubeWatchHandler *handler, void *userdata, KubeWatch **ret)
 {
         _cleanup_(kube_watch_freep) KubeWatch *w = NULL;
@@ -519,7 +519,7 @@ int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, 
                 w->spec.query = "";
         w->handler = handler;
         w->userdata = userdata;
-        r = kube_client_new(event, config, stats, &w->client);
+        r = kube_client_new(event, auth, stats, &w->client);
         if (r < 0)
                 return r;
         r = kube_probe_new(event, w->client, &w->probe);

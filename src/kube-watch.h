@@ -46,7 +46,7 @@ typedef struct KubeWatchHandler {
 /* Handlers are called from the event loop, while the connection is being read: they record, and start
  * nothing. All that is handed in has to outlive the watch, but for the spec itself. Begins at once. Returns
  * 0 or a negative errno. */
-int kube_watch_new(sd_event *event, const KubeConfig *config, KubeStats *stats, const KubeWatchSpec *spec,
+int kube_watch_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const KubeWatchSpec *spec,
                    const KubeWatchHandler *handler, void *userdata, KubeWatch **ret);
 
 /* Ends a wait after a failure: there is reason to believe that the server is back. */

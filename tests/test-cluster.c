@@ -18,6 +18,7 @@ typedef struct Fixture {
         sd_event *event;
         Script script;
         KubeConfig kube;
+        KubeAuth *auth;
         ConfRenewal renewal;
         ConfNamespaces rules;
         ClusterConfig config;
@@ -61,9 +62,10 @@ static int set_up(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         script_begin(&f->script, f->event);
         f->kube.server = f->script.url;
+        assert_return_code(kube_auth_new(f->event, &f->kube, &f->auth), 0);
         f->renewal = (ConfRenewal){ .max_in_flight = 16, .informers_resync_interval = USEC_PER_HOUR };
         f->rules = (ConfNamespaces){ .blacklist = blacklist, .include = include };
-        f->config.kube = &f->kube;
+        f->config.auth = f->auth;
         f->config.namespaces = &f->rules;
         f->config.writer = (WriterConfig){ .secret_name = "ecr", .renewal = &f->renewal };
         make(f);
@@ -76,6 +78,7 @@ static int tear_down(void **state)
         Fixture *f = *state;
 
         f->cluster = cluster_free(f->cluster);
+        f->auth = kube_auth_free(f->auth);
         assert_int_equal(f->auths.n_ref, 1);
         script_end(&f->script);
         (void) sd_event_unref(f->event);

@@ -83,7 +83,7 @@ static struct Registries {
 static unsigned n_registries;
 
 static struct Keyring {
-        const KubeConfig *kube;
+        const KubeAuth *auth;
         const RegistryConfigs *configs;
         const Registries *registries;
         int new_result;
@@ -216,13 +216,13 @@ Registries *registries_free(Registries *r)
         return NULL;
 }
 
-int keyring_new(sd_event *event, const KubeConfig *kube, const RegistryConfigs *configs, Registries *r,
+int keyring_new(sd_event *event, KubeAuth *auth, const RegistryConfigs *configs, Registries *r,
                 Keyring **ret)
 {
         if (keyring.new_result < 0)
                 return keyring.new_result;
         n_alive++;
-        keyring.kube = kube;
+        keyring.auth = auth;
         keyring.configs = configs;
         keyring.registries = r;
         *ret = &keyring;
@@ -441,11 +441,11 @@ static void test_each_half_is_handed_its_part(void **state)
         assert_ptr_equal(eatr_registries(eatr), &registries);
         assert_ptr_equal(registries.configs, &configs);
         assert_int_equal(registries.interval, 7);
-        assert_ptr_equal(keyring.kube, &kube);
+        assert_ptr_equal(kube_auth_config(keyring.auth), &kube);
         assert_ptr_equal(keyring.configs, &configs);
         assert_ptr_equal(keyring.registries, &registries);
         assert_ptr_equal(cluster.config.namespaces, &conf.namespaces);
-        assert_ptr_equal(cluster.config.kube, &kube);
+        assert_ptr_equal(cluster.config.auth, keyring.auth);
         assert_ptr_equal(cluster.config.writer.renewal, &conf.renewal);
         assert_string_equal(cluster.config.writer.secret_name, "ecr");
         assert_true(cluster.config.writer.dry_run);
@@ -596,8 +596,8 @@ static void check_replaced(const EatrConfig *config, Auths *left)
         assert_int_equal(another_cluster.n_auths, 1);
         assert_int_equal(cluster.n_auths, 1); /* what is new is not for the old one */
         assert_ptr_equal(another_cluster.took_over, &cluster);
-        assert_ptr_equal(another_cluster.config.kube, config->kube);
-        assert_ptr_equal(keyring.kube, config->kube);
+        assert_ptr_equal(another_cluster.config.auth, keyring.auth);
+        assert_ptr_equal(kube_auth_config(keyring.auth), config->kube);
         assert_ptr_equal(eatr_cluster(eatr), &another_cluster);
         give(&other_registries, &second_token, &new_auths);
         assert_ptr_equal(another_cluster.auths, &new_auths);

@@ -12,6 +12,7 @@ static usec_t test_boottime(void)
 }
 
 #define clock_boottime test_boottime
+#include "kube-auth.c"
 #include "kube-client.c"
 #undef clock_boottime
 
@@ -50,6 +51,7 @@ typedef struct Fixture {
         sd_event *event;
         Server server;
         KubeConfig config;
+        KubeAuth *auth;
         KubeStats stats;
         KubeClient *client;
 
@@ -74,7 +76,8 @@ static int setup(void **state)
         f->streamed = BUF_INIT(1024U * 1024);
         answer_with(&f->server, "200 OK", "", "{}");
         test_now = USEC_PER_HOUR;
-        assert_return_code(kube_client_new(f->event, &f->config, &f->stats, &f->client), 0);
+        assert_return_code(kube_auth_new(f->event, &f->config, &f->auth), 0);
+        assert_return_code(kube_client_new(f->event, f->auth, &f->stats, &f->client), 0);
         *state = f;
         return 0;
 }
@@ -84,6 +87,7 @@ static int teardown(void **state)
         Fixture *f = *state;
 
         f->client = kube_client_free(f->client);
+        f->auth = kube_auth_free(f->auth);
         script_end(&f->server.script);
         (void) sd_event_unref(f->event);
         buf_done(&f->streamed);

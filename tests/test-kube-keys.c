@@ -30,6 +30,7 @@ typedef struct Fixture {
         sd_event *event;
         Script script;
         KubeConfig config;
+        KubeAuth *auth;
         KubeStats stats;
         KubeKeys *keys;
 
@@ -60,8 +61,9 @@ static int set_up(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         script_begin(&f->script, f->event);
         f->config.server = f->script.url;
+        assert_return_code(kube_auth_new(f->event, &f->config, &f->auth), 0);
         assert_return_code(
-                kube_keys_new(f->event, &f->config, &f->stats, "ci-cd/ecr-puller", on_changed, f, &f->keys),
+                kube_keys_new(f->event, f->auth, &f->stats, "ci-cd/ecr-puller", on_changed, f, &f->keys),
                 0);
         *state = f;
         return 0;
@@ -72,6 +74,7 @@ static int tear_down(void **state)
         Fixture *f = *state;
 
         f->keys = kube_keys_free(f->keys);
+        f->auth = kube_auth_free(f->auth);
         (void) aws_credentials_unref(f->credentials);
         free(f->problem);
         script_end(&f->script);
@@ -388,16 +391,16 @@ static void test_names(void **state)
         char large[300] = "a/";
 
         memset(large + 2, 'x', 254);
-        assert_int_equal(kube_keys_new(f->event, &f->config, &f->stats, large, on_changed, f, &f->keys),
+        assert_int_equal(kube_keys_new(f->event, f->auth, &f->stats, large, on_changed, f, &f->keys),
                          -EINVAL);
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
                 assert_int_equal(
-                        kube_keys_new(f->event, &f->config, &f->stats, bad[i], on_changed, f, &f->keys),
+                        kube_keys_new(f->event, f->auth, &f->stats, bad[i], on_changed, f, &f->keys),
                         -EINVAL);
         for (size_t i = 0; i < ELEMENTSOF(good); i++) {
                 f->keys = kube_keys_free(f->keys);
                 assert_return_code(
-                        kube_keys_new(f->event, &f->config, &f->stats, good[i], on_changed, f, &f->keys), 0);
+                        kube_keys_new(f->event, f->auth, &f->stats, good[i], on_changed, f, &f->keys), 0);
         }
         (void) await(f, "GET /api/v1/namespaces/0/secrets?fieldSelector=metadata.name%3D1&");
 }

@@ -23,6 +23,7 @@ typedef struct Fixture {
         sd_event *event;
         Script script;
         KubeConfig config;
+        KubeAuth *auth;
         KubeStats stats;
         KubeClient *client;
         KubeProbe *probe;
@@ -37,7 +38,8 @@ static int set_up(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         script_begin(&f->script, f->event);
         f->config.server = f->script.url;
-        assert_return_code(kube_client_new(f->event, &f->config, &f->stats, &f->client), 0);
+        assert_return_code(kube_auth_new(f->event, &f->config, &f->auth), 0);
+        assert_return_code(kube_client_new(f->event, f->auth, &f->stats, &f->client), 0);
         assert_return_code(kube_probe_new(f->event, f->client, &f->probe), 0);
         *state = f;
         return 0;
@@ -49,6 +51,7 @@ static int tear_down(void **state)
 
         f->probe = kube_probe_free(f->probe);
         f->client = kube_client_free(f->client);
+        f->auth = kube_auth_free(f->auth);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
         free(f);
@@ -151,6 +154,7 @@ static void test_it_can_end_at_any_time(void **state)
         p = script_await(&f->script, PROBE);
         f->probe = kube_probe_free(f->probe);
         f->client = kube_client_free(f->client);
+        f->auth = kube_auth_free(f->auth);
         script_until(&f->script, p->fd < 0);
         assert_null(kube_probe_free(NULL));
 }

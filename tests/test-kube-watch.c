@@ -27,6 +27,7 @@ typedef struct Fixture {
         sd_event *event;
         Script script;
         KubeConfig config;
+        KubeAuth *auth;
         KubeStats stats;
         KubeWatch *watch;
 
@@ -118,8 +119,9 @@ static int set_up(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         script_begin(&f->script, f->event);
         f->config.server = f->script.url;
+        assert_return_code(kube_auth_new(f->event, &f->config, &f->auth), 0);
         assert_return_code(
-                kube_watch_new(f->event, &f->config, &f->stats, &namespaces, &handler, f, &f->watch), 0);
+                kube_watch_new(f->event, f->auth, &f->stats, &namespaces, &handler, f, &f->watch), 0);
         *state = f;
         return 0;
 }
@@ -129,6 +131,7 @@ static int tear_down(void **state)
         Fixture *f = *state;
 
         f->watch = kube_watch_free(f->watch);
+        f->auth = kube_auth_free(f->auth);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
         free(f);
@@ -221,7 +224,7 @@ static void test_the_query_comes_first(void **state)
         Fixture *f = *state;
 
         (void) kube_watch_free(f->watch);
-        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, &secrets, &handler, f, &f->watch),
+        assert_return_code(kube_watch_new(f->event, f->auth, &f->stats, &secrets, &handler, f, &f->watch),
                            0);
         (void) list(f, "GET /api/v1/secrets?fieldSelector=metadata.name%3Decr&resourceVersion=0 ",
                     SCRIPT_LIST("10", ""), "begin end ",
@@ -242,7 +245,7 @@ static void test_whole_objects(void **state)
         ScriptPeer *p;
 
         (void) kube_watch_free(f->watch);
-        assert_return_code(kube_watch_new(f->event, &f->config, &f->stats, &secrets, &handler, f, &f->watch),
+        assert_return_code(kube_watch_new(f->event, f->auth, &f->stats, &secrets, &handler, f, &f->watch),
                            0);
         for (unsigned i = 0; i < 2; i++) {
                 script_answer(await(f, "GET /api/v1/secrets?resourceVersion=0 "), "200 OK", "",
@@ -663,7 +666,7 @@ static void test_freed(void **state)
                 script_rest(&f->script);
                 assert_string_equal(f->calls, "");
                 assert_return_code(
-                        kube_watch_new(f->event, &f->config, &f->stats, &namespaces, &handler, f, &f->watch),
+                        kube_watch_new(f->event, f->auth, &f->stats, &namespaces, &handler, f, &f->watch),
                         0);
         }
         assert_null(kube_watch_free(NULL));

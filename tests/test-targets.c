@@ -235,13 +235,15 @@ static void test_a_request_goes_with_its_node(void **state)
         KubeConfig config = { .context = NULL };
         ScriptPeer *peers[2];
         KubeClient *client;
+        KubeAuth *auth;
         sd_event *event;
         Script script;
 
         assert_return_code(sd_event_new(&event), 0);
         script_begin(&script, event);
         config.server = script.url;
-        assert_return_code(kube_client_new(event, &config, &stats, &client), 0);
+        assert_return_code(kube_auth_new(event, &config, &auth), 0);
+        assert_return_code(kube_client_new(event, auth, &stats, &client), 0);
         for (unsigned i = 0; i < 2; i++) {
                 Node *n = add(t, i == 0 ? "a" : "b");
 
@@ -260,6 +262,7 @@ static void test_a_request_goes_with_its_node(void **state)
         assert_int_equal(stats.n_requests, 0);
 
         (void) kube_client_free(client);
+        (void) kube_auth_free(auth);
         script_end(&script);
         (void) sd_event_unref(event);
 }

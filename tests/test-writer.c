@@ -45,6 +45,7 @@ typedef struct Fixture {
         sd_event *event;
         Script script;
         KubeConfig kube;
+        KubeAuth *auth;
         ConfRenewal renewal;
         WriterConfig config;
         KubeStats kube_stats;
@@ -78,7 +79,7 @@ static void make(Fixture *f, Auths *auths)
         f->lanes = (Lanes){ 0 };
         lanes_configure(&f->lanes, &f->renewal);
         assert_return_code(targets_new(&f->targets), 0);
-        assert_return_code(kube_client_new(f->event, &f->kube, &f->kube_stats, &f->client), 0);
+        assert_return_code(kube_client_new(f->event, f->auth, &f->kube_stats, &f->client), 0);
 
         const WriterParts parts = { .targets = f->targets, .client = f->client, .lanes = &f->lanes };
         assert_return_code(writer_new(f->event, &f->config, &parts, on_test_changed, f, &f->writer), 0);
@@ -108,6 +109,7 @@ static int set_up(void **state)
         assert_return_code(sd_event_new(&f->event), 0);
         script_begin(&f->script, f->event);
         f->kube.server = f->script.url;
+        assert_return_code(kube_auth_new(f->event, &f->kube, &f->auth), 0);
         f->renewal.max_in_flight = 16;
         f->config = (WriterConfig){ .secret_name = "ecr", .renewal = &f->renewal };
         make(f, &f->auths);
@@ -120,6 +122,7 @@ static int tear_down(void **state)
         Fixture *f = *state;
 
         drop(f);
+        f->auth = kube_auth_free(f->auth);
         assert_int_equal(f->auths.n_ref + f->next.n_ref, 2);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
