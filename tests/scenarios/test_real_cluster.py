@@ -19,7 +19,7 @@ from control_plane import CONTROLLER_MANAGER, ControlPlane
 from eatr import SCALE, Eatr, wait_for
 from ecr import Ecr
 from http_double import Tls
-from identity import Right, rules, rules_without
+from identity import rules
 from real import (
     DATA_KEY,
     DOCKER,
@@ -472,72 +472,7 @@ def test_a_secret_that_somebody_made_immutable_keeps_its_token_and_holds_up_no_o
     wait_fresh(control_plane, ecr, "frozen-one", timeout=2)
 
 
-# Rights and credentials ---------------------------------------------------------------------------------
-
-
-def limited(cluster: ControlPlane, directory: Path, name: str, rules: Any) -> Path:
-    """A kubeconfig of a user who has only these rights."""
-    grant(cluster, name, {"kind": "User", "name": name}, rules)
-    cert, key = cluster.client_cert(name, f"/CN={name}")
-    return cluster.kubeconfig(directory / f"{name}.kubeconfig", cert=cert, key=key)
-
-
-def test_the_rights_of_the_manual_are_enough(
-    control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr, tmp_path: Path
-) -> None:
-    """First writes, a new namespace, a renewal, a heal; and nothing that is refused."""
-    kubeconfig = limited(control_plane, tmp_path, "eatr-limited", rules())
-    control_plane.create_namespaces(["rights-0", "rights-1"])
-    changes = only("rights", {"renewal": {"auth_token_renewal_interval": "1s"}})
-    one = eatr(changes, kubeconfig=kubeconfig).start()
-    one.wait_ready()
-    control_plane.create_namespace("rights-2")
-    wait_fresh(control_plane, ecr, "rights-2")
-    one.wait_metric("secret_renewals_total", lambda value: value >= 3)
-    uid = uid_of(control_plane.secret("rights-0", SECRET))
-    control_plane.delete_secret("rights-0", SECRET)
-    wait_fresh(control_plane, ecr, "rights-0")
-    assert uid_of(control_plane.secret("rights-0", SECRET)) != uid
-    codes = {name for name in one.metrics() if name.startswith("eatr_kube_requests_total{")}
-    assert not [name for name in codes if not re.search(r'code="(200|201|0)"', name)]
-
-
-@pytest.mark.parametrize(
-    ("verb", "resource"),
-    [
-        ("list", "namespaces"),
-        ("watch", "namespaces"),
-        ("list", "secrets"),
-        ("watch", "secrets"),
-        ("create", "secrets"),
-        ("patch", "secrets"),
-    ],
-)
-def test_a_right_that_is_missing_is_named(
-    verb: str, resource: str, control_plane: ControlPlane, eatr: MakeEatr, tmp_path: Path
-) -> None:
-    """In the log and in the STATUS line, and eatr goes on."""
-    user, prefix = f"eatr-cannot-{verb}-{resource}", f"cannot{verb}{resource}"
-    kubeconfig = limited(control_plane, tmp_path, user, rules_without(Right(resource, verb)))
-    control_plane.create_namespace(f"{prefix}-0")
-    one = eatr(only(prefix), kubeconfig=kubeconfig).start()
-    said = f'cannot {verb} resource "{resource}"'
-    one.wait_log(said if verb != "create" else "create")  # 1.20 says no more than "forbidden: " here
-    one.wait_ready()
-    one.wait_status(f"{said}|1 failing")
-
-
-def test_a_right_that_is_given_later_is_used_without_a_restart(
-    control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr, tmp_path: Path
-) -> None:
-    """eatr asks again within half a minute."""
-    kubeconfig = limited(control_plane, tmp_path, "eatr-late", rules_without(Right("namespaces", "list")))
-    control_plane.create_namespace("late-0")
-    one = eatr(only("late"), kubeconfig=kubeconfig).start()
-    one.wait_log('cannot list resource "namespaces"')
-    grant(control_plane, "eatr-late", {"kind": "User", "name": "eatr-late"}, rules())
-    wait_fresh(control_plane, ecr, "late-0", timeout=35)
-    one.wait_status("^1 of 1 namespaces have a fresh Secret.*in [^;]*$")
+# Credentials ------------------------------------------------------------------------------------------
 
 
 def service_account_token(cluster: ControlPlane, name: str) -> str:
