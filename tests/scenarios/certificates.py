@@ -75,10 +75,12 @@ class Issued:
         starts: float = -0.01,
         serial: int | None = None,
         key: Any = None,
+        organization: str = "",
     ) -> Issued:
         """A certificate to sign with, valid for `days` from `starts` on, which is in days from now."""
         key = key or make_key(kind)
-        made = _build(name, key, self, self.key, days=days, starts=starts, serial=serial, ca=False)
+        details: Any = {"starts": starts, "serial": serial, "organization": organization}
+        made = _build(name, key, self, self.key, days=days, ca=False, **details)
         return Issued(made, key, self._chain_below())
 
     def _chain_below(self) -> tuple[x509.Certificate, ...]:
@@ -129,8 +131,12 @@ def _build(
     ca: bool,
     starts: float = -0.01,
     serial: int | None = None,
+    organization: str = "",
 ) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    names = [x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]
+    if organization:
+        names.insert(0, x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization))
+    subject = x509.Name(names)
     start = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=starts)
     usage = {
         "digital_signature": not ca,

@@ -106,7 +106,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Does the TLS handshake here, in the connection's own thread, so that it holds up nobody else."""
         if isinstance(self.request, ssl.SSLSocket):
-            self.request.do_handshake()
+            try:
+                self.request.do_handshake()
+            except ssl.SSLError as error:
+                if error.reason == "HTTP_REQUEST":
+                    _answer_plain(self.request)
+                raise
         super().setup()
 
     def _serve(self) -> None:
@@ -180,6 +185,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing: the records tell more."""
+
+
+def _answer_plain(connection: ssl.SSLSocket) -> None:
+    """As Go's servers answer HTTP where they expect TLS."""
+    socket.socket.recv(connection, 1 << 16)
+    text = b"Client sent an HTTP request to an HTTPS server.\n"
+    socket.socket.send(connection, b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n" + text)
 
 
 class _Server(http.server.ThreadingHTTPServer):
