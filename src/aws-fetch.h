@@ -9,15 +9,6 @@
 
 typedef struct AwsFetch AwsFetch;
 
-/* Where the services are that give credentials; URLs without a trailing slash. */
-typedef struct AwsPlaces {
-        char *region; /* of STS */
-        char *sts_url;
-        char *anywhere_url;
-        char *imds_url;
-        char *ca_bundle; /* of whom to trust in these calls; NULL: the system's */
-} AwsPlaces;
-
 /* Room for AWS's error, and for what could not be done. */
 #define AWS_FETCH_ERROR_MAX (AWS_ERROR_MAX + 512U)
 

@@ -103,3 +103,13 @@ AwsSource *aws_source_free(AwsSource *s)
         free(s);
         return NULL;
 }
+
+void aws_places_done(AwsPlaces *p)
+{
+        free(p->region);
+        free(p->sts_url);
+        free(p->anywhere_url);
+        free(p->imds_url);
+        free(p->ca_bundle);
+        *p = (AwsPlaces){ 0 };
+}

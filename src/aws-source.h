@@ -70,3 +70,15 @@ void aws_role_done(AwsRole *role);
 /* Wipes and frees it. */
 AwsSource *aws_source_free(AwsSource *s);
 DEFINE_TRIVIAL_CLEANUP_FUNC(AwsSource *, aws_source_free);
+
+/* Where the services are that give credentials; URLs without a trailing slash. */
+typedef struct AwsPlaces {
+        char *region; /* of STS */
+        char *sts_url;
+        char *anywhere_url;
+        char *imds_url;
+        char *ca_bundle; /* of whom to trust in these calls; NULL: the system's */
+} AwsPlaces;
+
+/* Frees what is in it. */
+void aws_places_done(AwsPlaces *p);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "aws-fetch.h"
-#include "conf.h"
+#include "aws-config.h"
 #include "token-store.h"
 
 /* Registries as they are asked for tokens: what the configuration says of each, with AWS's own files and the
@@ -31,15 +30,9 @@ typedef struct RegistryConfigs {
         size_t n;
 } RegistryConfigs;
 
-/* What of the process comes into it. */
-typedef struct RegistryEnvironment {
-        const char *home; /* for AWS's own files and "~" in them; may be NULL */
-        const char *const *variables;
-} RegistryEnvironment;
-
 /* Makes them of a checked configuration. Sections with the same credentials, region and endpoint become one,
  * which has the hosts of all. Returns 0, or a negative errno with *error set. */
-int registry_configs_load(const Conf *conf, const RegistryEnvironment *environment, RegistryConfigs **ret,
+int registry_configs_load(const Conf *conf, const AwsConfigEnvironment *environment, RegistryConfigs **ret,
                           ConfError *error);
 
 /* Calls back with each file that was read, or would have been: a change of one makes other registries. */

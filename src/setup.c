@@ -164,7 +164,7 @@ static int load_kube_config(const Options *o, const Conf *conf, KubeConfig **ret
 
 static int load_registries(const Conf *conf, RegistryConfigs **ret, SetupError *error)
 {
-        const RegistryEnvironment environment = {
+        const AwsConfigEnvironment environment = {
                 .home = home(),
                 .variables = (const char *const *) environ,
         };

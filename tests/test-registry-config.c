@@ -23,7 +23,7 @@ static const char *const *variables;
 
 static int try_load(const char *text, RegistryConfigs **ret, ConfError *error)
 {
-        const RegistryEnvironment environment = { .home = folder, .variables = variables };
+        const AwsConfigEnvironment environment = { .home = folder, .variables = variables };
         _cleanup_(conf_freep) Conf *c = parsed(text);
 
         if (conf_check(c, error) < 0)
