@@ -32,6 +32,7 @@
 struct Eatr {
         sd_event *event;
         EatrConfig config;
+        AwsState aws;
         Registries *registries;
         Keyring *keyring;
         KubeAuth *auth;
@@ -338,7 +339,7 @@ static int make_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, Clust
 
 static int make_registries(Eatr *e, const EatrConfig *config, const RegistriesPast *past, Registries **ret)
 {
-        return registries_new(e->event, config->registries,
+        return registries_new(e->event, &e->aws, config->registries,
                               config->conf->renewal.auth_token_renewal_interval, past, &registries_events, e,
                               ret);
 }

@@ -16,7 +16,7 @@ struct Registries {
         const RegistryConfigs *configs;
         const RegistriesEvents *events;
         void *userdata;
-        AwsState state;
+        AwsState *state;
 
         Credentials **credentials; /* one for each identity */
         size_t n_credentials;
@@ -163,7 +163,7 @@ void registries_put_keys(Registries *r, const char *secret, AwsCredentials *keys
 
 int registries_past(const Registries *r, RegistriesPast *ret)
 {
-        *ret = (RegistriesPast){ .items = calloc(r->n, sizeof(*ret->items)), .state = r->state };
+        *ret = (RegistriesPast){ .items = calloc(r->n, sizeof(*ret->items)) };
         if (!ret->items)
                 return -ENOMEM;
         for (; ret->n < r->n; ret->n++) {
@@ -240,7 +240,7 @@ const Registry *registries_get(const Registries *r, size_t i)
 
 const AwsState *registries_state(const Registries *r)
 {
-        return &r->state;
+        return r->state;
 }
 
 Auths *registries_auths(const Registries *r)
@@ -300,7 +300,7 @@ static int find_credentials(Registries *r, const RegistryConfig *config, Credent
                         *ret = (Credentials *) registry_credentials(r->items[i]);
                         return 0;
                 }
-        error = credentials_new(r->event, &r->state, config->source, &config->places, ret);
+        error = credentials_new(r->event, r->state, config->source, &config->places, ret);
         if (error >= 0)
                 r->credentials[r->n_credentials++] = *ret;
         return error;
@@ -315,7 +315,7 @@ static int add_registry(Registries *r, const RegistryConfig *config, usec_t inte
         error = find_credentials(r, config, &credentials);
         if (error < 0)
                 return error;
-        error = registry_new(r->event, &r->state, config, credentials, interval, find_past(past, config),
+        error = registry_new(r->event, r->state, config, credentials, interval, find_past(past, config),
                              &registry_events, r, &r->items[r->n]);
         if (error >= 0)
                 r->n++;
@@ -332,7 +332,7 @@ static int add_timer(Registries *r, sd_event_time_handler_t handler, sd_event_so
         return sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
 
-int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t interval,
+int registries_new(sd_event *event, AwsState *state, const RegistryConfigs *configs, usec_t interval,
                    const RegistriesPast *past, const RegistriesEvents *events, void *userdata,
                    Registries **ret)
 {
@@ -343,6 +343,7 @@ int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t inter
         if (!r)
                 return -ENOMEM;
         r->event = sd_event_ref(event);
+        r->state = state;
         r->configs = configs;
         r->events = events;
         r->userdata = userdata;
@@ -351,8 +352,6 @@ int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t inter
         r->dropped = calloc(configs->n, sizeof(*r->dropped));
         if (!r->credentials || !r->items || !r->dropped)
                 return -ENOMEM;
-        if (past)
-                r->state = past->state;
         error = add_timer(r, on_publish, &r->publisher);
         if (error >= 0)
                 error = add_timer(r, on_publish, &r->expiry);

@@ -22,12 +22,11 @@ typedef struct RegistriesEvents {
 typedef struct RegistriesPast {
         RegistryPast *items;
         size_t n;
-        AwsState state;
 } RegistriesPast;
 
-/* configs has to outlive them; interval is that between renewals, 0 for half a token's life; past may be
- * NULL. Neither may free them. Returns 0 or a negative errno. */
-int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t interval,
+/* state and configs have to outlive them; interval is that between renewals, 0 for half a token's life; past
+ * may be NULL. Neither may free them. Returns 0 or a negative errno. */
+int registries_new(sd_event *event, AwsState *state, const RegistryConfigs *configs, usec_t interval,
                    const RegistriesPast *past, const RegistriesEvents *events, void *userdata,
                    Registries **ret);
 

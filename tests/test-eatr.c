@@ -70,11 +70,10 @@ static struct Registries {
         const RegistryConfigs *configs;
         usec_t interval;
         const Token *past; /* of the first that they were given; NULL: none */
-        AwsState past_state;
+        AwsState *state;
         int new_result;
 
         Token *token; /* the first's */
-        AwsState state;
         Auths *auths;
         size_t failing;
         bool unsettled;
@@ -162,7 +161,7 @@ Cluster *cluster_free(Cluster *c)
         return NULL;
 }
 
-int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t interval,
+int registries_new(sd_event *event, AwsState *state, const RegistryConfigs *configs, usec_t interval,
                    const RegistriesPast *past, const RegistriesEvents *events, void *userdata,
                    Registries **ret)
 {
@@ -177,15 +176,14 @@ int registries_new(sd_event *event, const RegistryConfigs *configs, usec_t inter
         r->events = events;
         r->userdata = userdata;
         r->past = past && past->n > 0 ? past->items[0].token : NULL;
-        if (past)
-                r->past_state = past->state;
+        r->state = state;
         *ret = r;
         return 0;
 }
 
-static int make_past(Token *token, AwsState state, RegistriesPast *ret)
+static int make_past(Token *token, RegistriesPast *ret)
 {
-        *ret = (RegistriesPast){ .items = calloc(1, sizeof(*ret->items)), .n = 1, .state = state };
+        *ret = (RegistriesPast){ .items = calloc(1, sizeof(*ret->items)), .n = 1 };
         assert_non_null(ret->items);
         ret->items[0].token = token_ref(token);
         return 0;
@@ -193,7 +191,7 @@ static int make_past(Token *token, AwsState state, RegistriesPast *ret)
 
 int registries_past(const Registries *r, RegistriesPast *ret)
 {
-        return make_past(r->token, r->state, ret);
+        return make_past(r->token, ret);
 }
 
 void registries_past_done(RegistriesPast *p)
@@ -253,7 +251,7 @@ int registries_store(const Registries *r, TokenStore *s)
 int registries_past_load(const TokenStore *s, RegistriesPast *ret)
 {
         assert_ptr_equal(s, &store);
-        return make_past(stored, (AwsState){ 0 }, ret);
+        return make_past(stored, ret);
 }
 
 static struct {
@@ -536,7 +534,7 @@ static void test_a_reload_keeps_what_need_not_end(void **state)
 
         begin();
         give(&registries, &token, &auths);
-        registries.state.clock.skew = 3;
+        assert_non_null(registries.state);
         other_registries.auths = &auths; /* they keep the token that they are left */
         assert_return_code(eatr_reload(eatr, &config), 0);
         assert_int_equal(n_alive, 3);
@@ -548,7 +546,7 @@ static void test_a_reload_keeps_what_need_not_end(void **state)
         assert_ptr_equal(other_registries.configs, &new_configs);
         assert_int_equal(other_registries.interval, 9);
         assert_ptr_equal(other_registries.past, &token);
-        assert_int_equal(other_registries.past_state.clock.skew, 3);
+        assert_ptr_equal(other_registries.state, registries.state);
         assert_ptr_equal(keyring.registries, &other_registries);
         assert_ptr_equal(keyring.configs, &new_configs);
         assert_int_equal(cluster.n_auths, 1); /* nothing is new */
