@@ -64,6 +64,17 @@ int words_split(const char *line, char ***ret)
         return r;
 }
 
+bool words_equal(char *const *a, char *const *b)
+{
+        if (!a || !b)
+                return a == b;
+        while (*a && *b && streq(*a, *b)) {
+                a++;
+                b++;
+        }
+        return !*a && !*b;
+}
+
 char **words_free(char **words)
 {
         for (char **p = words; p && *p; p++)

@@ -11,6 +11,9 @@
  * quote that is not closed or a backslash with nothing behind it, or -ENOMEM. */
 int words_split(const char *line, char ***ret);
 
+/* Whether both arrays have the same strings in the same order; NULL equals NULL and nothing else. */
+bool words_equal(char *const *a, char *const *b);
+
 /* Wipes and frees a NULL-terminated array of strings; NULL is fine. Always returns NULL. */
 char **words_free(char **words);
 DEFINE_TRIVIAL_CLEANUP_FUNC(char **, words_free);

@@ -164,11 +164,28 @@ static void test_an_error_leaves_what_is_returned_alone(void **state)
         assert_null(words_free(NULL));
 }
 
+static void test_equal_are_the_same_words_in_the_same_order(void **state)
+{
+        static const char *const lines[] = { "", "''", "a", "a b", "b a", "a b c", "ab" };
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++)
+                for (size_t j = 0; j < ELEMENTSOF(lines); j++) {
+                        _cleanup_(words_freep) char **a = NULL, **b = NULL;
+
+                        assert_int_equal(words_split(lines[i], &a), 0);
+                        assert_int_equal(words_split(lines[j], &b), 0);
+                        assert_int_equal(words_equal(a, b), i == j);
+                        assert_false(words_equal(a, NULL) || words_equal(NULL, b));
+                }
+        assert_true(words_equal(NULL, NULL));
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_words_are_those_of_shlex),
                 cmocka_unit_test(test_a_line_may_be_long_or_all_words),
+                cmocka_unit_test(test_equal_are_the_same_words_in_the_same_order),
                 cmocka_unit_test(test_an_error_leaves_what_is_returned_alone),
         };
 
