@@ -173,8 +173,7 @@ static int basic_header(const KubeConfig *config, char **ret)
 {
         _cleanup_erase_ char *pair = NULL, *encoded = NULL;
 
-        pair = str_printf("%s:%s", config->username ? config->username : "",
-                          config->password ? config->password : "");
+        pair = str_printf("%s:%s", config->username, config->password ? config->password : "");
         encoded = pair ? encode_base64(pair, strlen(pair)) : NULL;
         *ret = encoded ? str_printf("Authorization: Basic %s", encoded) : NULL;
         return *ret ? 0 : -ENOMEM;
@@ -187,7 +186,7 @@ static int authorization_header(KubeClient *c, char **ret)
 
         (void) kube_auth_identity(c->auth, &identity);
         if (!identity.token)
-                return config->username || config->password ? basic_header(config, ret) : 0;
+                return config->username ? basic_header(config, ret) : 0;
         *ret = str_printf("Authorization: Bearer %s", identity.token);
         return *ret ? 0 : -ENOMEM;
 }
