@@ -4,9 +4,10 @@
 #include "kube-config.h"
 
 #include "buf.h"
-#include "encode.h"
 #include "file.h"
-#include "kube-files.h"
+#include "json.h"
+#include "kube-impersonate.h"
+#include "kube-pem.h"
 #include "kube-server.h"
 #include "words.h"
 
@@ -17,40 +18,6 @@
 #define TOKEN_SIZE_MAX (64U * 1024)
 
 _Static_assert(sizeof(KubeConfigError) >= KUBE_FILES_ERROR_MAX, "errors are handed on whole");
-
-/* What eatr cannot do yet, and what to do about it. */
-typedef struct Refused {
-        const char *field;
-        const char *instead;
-} Refused;
-
-static const Refused refused_in_cluster[] = {
-        { "proxy-url", "set HTTPS_PROXY in eatr's environment instead" },
-};
-
-#define OTHER_RIGHTS "give eatr credentials that have the rights themselves"
-#define OTHER_CREDENTIALS "use a client certificate, a token or a tokenFile instead"
-static const Refused refused_in_user[] = {
-        { "as", OTHER_RIGHTS },
-        { "as-uid", OTHER_RIGHTS },
-        { "as-groups", OTHER_RIGHTS },
-        { "as-user-extra", OTHER_RIGHTS },
-        { "auth-provider", OTHER_CREDENTIALS },
-        { "username", OTHER_CREDENTIALS },
-        { "password", OTHER_CREDENTIALS },
-};
-static const Refused refused_alone[] = {
-        { "exec", OTHER_CREDENTIALS },
-};
-
-static int refuse(const KubeEntry *e, const Refused *refused, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (kube_files_has(e, refused[i].field))
-                        return kube_files_fail(e, -EOPNOTSUPP, "eatr cannot do %s yet; %s", refused[i].field,
-                                               refused[i].instead);
-        return 0;
-}
 
 /* Tokens. */
 
@@ -116,6 +83,12 @@ static int read_token(const KubeEntry *e, KubeConfig *c)
         return r == -ENODATA ? 0 : r;
 }
 
+/* What stands in for a plugin (plugin/pkg/client/auth/exec/exec.go, UpdateTransportConfig()). */
+static bool has_credentials(const KubeConfig *c)
+{
+        return c->token || c->token_file || c->client_certificate || c->username;
+}
+
 /* Its token stands in for the entry's, which serves as long as the file cannot be read. */
 static int read_token_file(const KubeEntry *e, KubeConfig *c)
 {
@@ -142,119 +115,98 @@ static int read_token_file(const KubeEntry *e, KubeConfig *c)
         return kube_files_fail(e, r, "tokenFile: cannot read %s: %s", c->token_file, token_strerror(r));
 }
 
-/* Certificates and keys. */
+/* Users. */
 
-static int read_pem_data(const KubeEntry *e, const char *field, const char *base64, Buf *b)
-{
-        void *data;
-        size_t size;
-        int r;
-
-        r = decode_base64(base64, &data, &size);
-        if (r == -EINVAL)
-                return kube_files_fail(e, r, "%s is not base64", field);
-        if (r < 0)
-                return r;
-        r = buf_append(b, data, size);
-        explicit_bzero(data, size);
-        free(data);
-        return r;
-}
-
-static int read_pem_file(const KubeEntry *e, const char *field, const char *path, Buf *b)
-{
-        _cleanup_free_ char *resolved = kube_files_resolve(e, path);
-        int r;
-
-        if (!resolved)
-                return -ENOMEM;
-        r = file_read(resolved, b);
-        if (r < 0 && r != -ENOMEM)
-                return kube_files_fail(e, r, "%s: cannot read %s: %s", field, resolved, file_strerror(r));
-        return r;
-}
-
-static int check_pem(const KubeEntry *e, const char *field, const Buf *b)
-{
-        const char *pem = buf_str(b);
-
-        if (strlen(pem) != b->size || !strstr(pem, "-----BEGIN"))
-                return kube_files_fail(e, -EINVAL, "%s is not PEM: there is no \"-----BEGIN\" in it", field);
-        /* OpenSSL would ask the terminal. */
-        if (strstr(pem, "BEGIN ENCRYPTED") || strstr(pem, "4,ENCRYPTED"))
-                return kube_files_fail(e, -EINVAL, "%s needs a password; store it without one", field);
-        return 0;
-}
-
-/* PEM from FIELD-data, else from the file that FIELD names. Leaves *ret alone if neither is there. */
-static int read_pem(const KubeEntry *e, const char *field, char **ret)
-{
-        _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_CONFIG_SIZE_MAX);
-        _cleanup_free_ char *data_field = str_printf("%s-data", field);
-        const char *data, *path;
-        int r;
-
-        if (!data_field)
-                return -ENOMEM;
-        r = kube_files_string(e, data_field, &data);
-        if (r < 0)
-                return r;
-        r = kube_files_string(e, field, &path);
-        if (r < 0 || (!data && !path))
-                return r;
-        if (data) {
-                field = data_field;
-                r = read_pem_data(e, field, data, &b);
-        } else
-                r = read_pem_file(e, field, path, &b);
-        if (r < 0)
-                return r;
-        r = check_pem(e, field, &b);
-        if (r < 0)
-                return r;
-        *ret = buf_steal(&b);
-        return *ret ? 0 : -ENOMEM;
-}
-
+/* Without a certificate nobody looks at a key, as in client-go (tools/clientcmd/client_config.go). */
 static int read_client_certificate(const KubeEntry *e, KubeConfig *c)
 {
         int r;
 
-        r = read_pem(e, "client-certificate", &c->client_certificate);
-        if (r < 0)
+        r = kube_pem_read(e, "client-certificate", &c->client_certificate);
+        if (r < 0 || !c->client_certificate)
                 return r;
-        r = read_pem(e, "client-key", &c->client_key);
-        if (r < 0)
-                return r;
-        if (c->client_certificate && !c->client_key)
+        r = kube_pem_read(e, "client-key", &c->client_key);
+        if (r >= 0 && !c->client_key)
                 return kube_files_fail(e, -EINVAL, "there is a client-certificate, but no client-key");
-        if (c->client_key && !c->client_certificate)
-                return kube_files_fail(e, -EINVAL, "there is a client-key, but no client-certificate");
-        return 0;
+        return r;
 }
 
-/* Entries. */
+static int read_secret(const KubeEntry *e, const char *field, char **ret)
+{
+        const char *value;
+        int r;
 
-static int read_user(const KubeEntry *e, KubeConfig *c)
+        r = kube_files_string(e, field, &value);
+        return r < 0 ? r : str_replace(ret, value);
+}
+
+static int read_basic(const KubeEntry *e, KubeConfig *c)
 {
         int r;
 
-        r = refuse(e, refused_in_user, ELEMENTSOF(refused_in_user));
-        if (r < 0)
-                return r;
-        r = read_client_certificate(e, c);
-        if (r < 0)
-                return r;
-        r = read_token(e, c);
-        if (r < 0)
-                return r;
-        r = read_token_file(e, c);
-        if (r < 0)
-                return r;
-        if (c->client_certificate || c->token)
-                return 0;
-        return refuse(e, refused_alone, ELEMENTSOF(refused_alone));
+        r = read_secret(e, "username", &c->username);
+        if (r >= 0)
+                r = read_secret(e, "password", &c->password);
+        if (r >= 0 && (c->username || c->password) && (c->token || c->token_file))
+                return kube_files_fail(
+                        e, -EINVAL,
+                        "a token, and username and password, exclude each other; only one is sent");
+        return r;
 }
+
+/* client-go has given up those of clouds, and the one that is left keeps tokens in the kubeconfig, which
+ * eatr does not write. */
+static int refuse_auth_provider(const KubeEntry *e)
+{
+        static const struct {
+                const char *name, *instead;
+        } known[] = {
+                { "gcp",
+                  "the exec plugin gke-gcloud-auth-plugin is in its place: \"gcloud container clusters "
+                  "get-credentials\" writes a kubeconfig with it" },
+                { "azure", "the exec plugin kubelogin is in its place: \"kubelogin convert-kubeconfig\" "
+                           "writes a kubeconfig with it" },
+                { "oidc", "use an exec plugin for OpenID Connect, such as kubelogin (kubectl oidc-login)" },
+        };
+        const cJSON *provider = kube_files_get(e, "auth-provider");
+        const char *name = json_string(provider, "name");
+
+        if (!provider)
+                return 0;
+        for (size_t i = 0; name && i < ELEMENTSOF(known); i++)
+                if (streq(name, known[i].name))
+                        return kube_files_fail(e, -EOPNOTSUPP, "eatr cannot do the auth-provider %s; %s",
+                                               known[i].name, known[i].instead);
+        return kube_files_fail(e, -EOPNOTSUPP,
+                               "eatr cannot do an auth-provider; use an exec plugin, a client certificate, "
+                               "a token or a tokenFile instead");
+}
+
+static int read_user(const KubeEntry *e, const KubeEntry *cluster, KubeConfig *c)
+{
+        int r;
+
+        r = refuse_auth_provider(e);
+        if (r >= 0)
+                r = read_client_certificate(e, c);
+        if (r >= 0)
+                r = read_token(e, c);
+        if (r >= 0)
+                r = read_token_file(e, c);
+        if (r >= 0)
+                r = read_basic(e, c);
+        if (r >= 0)
+                r = kube_impersonate_read(e, &c->impersonate);
+        if (r >= 0)
+                r = kube_plugin_read(e, !has_credentials(c), &c->exec);
+        if (r > 0)
+                r = kube_plugin_describe(cluster, c->ca, c->exec);
+        if (has_credentials(c))
+                c->exec = kube_plugin_free(c->exec);
+        return r;
+}
+
+/* Clusters. */
 
 static int read_tls_server_name(const KubeEntry *e, KubeConfig *c)
 {
@@ -270,29 +222,35 @@ static int read_tls_server_name(const KubeEntry *e, KubeConfig *c)
         return str_replace(&c->tls_server_name, name);
 }
 
-static int read_cluster(const KubeEntry *e, KubeConfig *c)
+static int read_trust(const KubeEntry *e, KubeConfig *c)
 {
         int r;
 
-        r = refuse(e, refused_in_cluster, ELEMENTSOF(refused_in_cluster));
-        if (r < 0)
-                return r;
         r = kube_files_bool(e, "insecure-skip-tls-verify", &c->insecure_skip_tls_verify);
-        if (r < 0)
-                return r;
-        r = read_pem(e, "certificate-authority", &c->ca);
-        if (r < 0)
-                return r;
-        if (c->ca && c->insecure_skip_tls_verify)
+        if (r >= 0)
+                r = kube_pem_read(e, "certificate-authority", &c->ca);
+        if (r >= 0 && c->ca && c->insecure_skip_tls_verify)
                 return kube_files_fail(
                         e, -EINVAL, "certificate-authority and insecure-skip-tls-verify exclude each other");
-        return read_tls_server_name(e, c);
+        return r;
 }
 
-/* Last, because without a scheme it depends on the rest. */
+static int read_proxy(const KubeEntry *e, KubeConfig *c)
+{
+        const char *proxy, *reason;
+        int r;
+
+        r = kube_files_string(e, "proxy-url", &proxy);
+        if (r < 0 || !proxy)
+                return r;
+        r = kube_server_parse_proxy(proxy, &c->proxy_url, &reason);
+        if (r < 0 && r != -ENOMEM)
+                return kube_files_fail(e, r, "proxy-url: %s", reason);
+        return r;
+}
+
 static int read_server(const KubeEntry *e, KubeConfig *c)
 {
-        bool tls = c->ca || c->client_certificate || c->insecure_skip_tls_verify;
         const char *server, *reason;
         int r;
 
@@ -301,10 +259,42 @@ static int read_server(const KubeEntry *e, KubeConfig *c)
                 return r;
         if (!server)
                 return kube_files_fail(e, -EINVAL, "it has no server");
-        r = kube_server_parse(server, tls, &c->server, &reason);
+        r = kube_server_parse(server, &c->server, &reason);
         if (r < 0 && r != -ENOMEM)
                 return kube_files_fail(e, r, "server: %s", reason);
         return r;
+}
+
+static int read_cluster(const KubeEntry *e, KubeConfig *c)
+{
+        int r;
+
+        r = read_server(e, c);
+        if (r >= 0)
+                r = read_trust(e, c);
+        if (r >= 0)
+                r = read_tls_server_name(e, c);
+        if (r >= 0)
+                r = read_proxy(e, c);
+        if (r >= 0)
+                r = kube_files_bool(e, "disable-compression", &c->disable_compression);
+        return r;
+}
+
+/* A context: the two together. */
+
+/* tools/clientcmd/client_config.go, IsConfigTransportTLS(). */
+static void keep_credentials_for_https(KubeConfig *c)
+{
+        if (startswith(c->server, "https:"))
+                return;
+        free(TAKE_PTR(c->client_certificate));
+        free(TAKE_PTR(c->token_file));
+        c->client_key = str_erase_free(c->client_key);
+        c->token = str_erase_free(c->token);
+        c->username = str_erase_free(c->username);
+        c->password = str_erase_free(c->password);
+        c->exec = kube_plugin_free(c->exec);
 }
 
 static int read_context(const KubeEntry *e, KubeConfig *c)
@@ -322,12 +312,10 @@ static int read_context(const KubeEntry *e, KubeConfig *c)
                 return r;
         r = kube_files_follow(e, &kube_files_users, &user);
         if (r > 0)
-                r = read_user(&user, c);
+                r = read_user(&user, &cluster, c);
         if (r < 0)
                 return r;
-        r = read_server(&cluster, c);
-        if (r < 0)
-                return r;
+        keep_credentials_for_https(c);
         return str_replace(&c->context, e->name);
 }
 
@@ -345,6 +333,9 @@ static int make_config(KubeFiles *f, const char *context, KubeConfig **ret)
         r = read_context(&e, c);
         if (r < 0)
                 return r;
+        c->files = kube_files_take_noted(f);
+        if (!c->files)
+                return -ENOMEM;
         *ret = TAKE_PTR(c);
         return 0;
 }
@@ -382,28 +373,30 @@ int kube_config_parse(const char *text, size_t size, const char *path, const cha
         return finish(&f, r, error);
 }
 
-bool kube_config_equal(const KubeConfig *a, const KubeConfig *b)
+static bool same_server(const KubeConfig *a, const KubeConfig *b)
 {
         return streq(a->context, b->context) && streq(a->server, b->server) &&
-               streq_ptr(a->tls_server_name, b->tls_server_name) && streq_ptr(a->ca, b->ca) &&
-               a->insecure_skip_tls_verify == b->insecure_skip_tls_verify &&
-               streq_ptr(a->client_certificate, b->client_certificate) &&
-               streq_ptr(a->client_key, b->client_key) && streq_ptr(a->token, b->token) &&
-               streq_ptr(a->token_file, b->token_file);
+               streq_ptr(a->proxy_url, b->proxy_url) && streq_ptr(a->tls_server_name, b->tls_server_name) &&
+               streq_ptr(a->ca, b->ca) && a->insecure_skip_tls_verify == b->insecure_skip_tls_verify &&
+               a->disable_compression == b->disable_compression;
 }
 
-static KubeExec *exec_free(KubeExec *e)
+static bool same_token(const KubeConfig *a, const KubeConfig *b)
 {
-        if (!e)
-                return NULL;
-        free(e->api_version);
-        free(e->command);
-        (void) words_free(e->args);
-        (void) words_free(e->env);
-        free(e->install_hint);
-        free(e->cluster);
-        free(e);
-        return NULL;
+        return streq_ptr(a->token_file, b->token_file) && (a->token_file || streq_ptr(a->token, b->token));
+}
+
+static bool same_user(const KubeConfig *a, const KubeConfig *b)
+{
+        return streq_ptr(a->client_certificate, b->client_certificate) &&
+               streq_ptr(a->client_key, b->client_key) && same_token(a, b) &&
+               streq_ptr(a->username, b->username) && streq_ptr(a->password, b->password) &&
+               words_equal(a->impersonate, b->impersonate) && kube_plugin_equal(a->exec, b->exec);
+}
+
+bool kube_config_equal(const KubeConfig *a, const KubeConfig *b)
+{
+        return same_server(a, b) && same_user(a, b);
 }
 
 KubeConfig *kube_config_free(KubeConfig *c)
@@ -412,18 +405,18 @@ KubeConfig *kube_config_free(KubeConfig *c)
                 return NULL;
         free(c->context);
         free(c->server);
+        (void) str_erase_free(c->proxy_url);
         free(c->tls_server_name);
         free(c->ca);
         free(c->client_certificate);
         (void) str_erase_free(c->client_key);
         (void) str_erase_free(c->token);
         free(c->token_file);
-        (void) str_erase_free(c->proxy_url);
         (void) str_erase_free(c->username);
         (void) str_erase_free(c->password);
         (void) words_free(c->impersonate);
+        (void) kube_plugin_free(c->exec);
         (void) words_free(c->files);
-        (void) exec_free(c->exec);
         free(c);
         return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "util.h"
+#include "kube-plugin.h"
 
 /* kubeconfig v1 to the one endpoint that its context means. Merging, relative paths and precedence follow
  * client-go (tools/clientcmd/loader.go, merge.go; rest/transport.go). Values only: files that the
@@ -10,22 +10,11 @@
 /* Largest kubeconfig, and largest file that one names, in bytes. */
 #define KUBE_CONFIG_SIZE_MAX (4U * 1024 * 1024)
 
-/* A program that gets credentials (client.authentication.k8s.io, "exec" of a user). */
-typedef struct KubeExec {
-        char *api_version; /* "client.authentication.k8s.io/v1" or ".../v1beta1" */
-        char *command;     /* a path, or a name to look up in PATH */
-        char **args;       /* without the command; NULL-terminated, never NULL; may hold secrets */
-        char **env;        /* additions, "NAME=value"; the same */
-        char *install_hint; /* NULL: none */
-        char *cluster; /* what is told of the cluster: a JSON object, the spec.cluster of an ExecCredential;
-                          NULL: nothing, as provideClusterInfo is not set */
-} KubeExec;
-
 typedef struct KubeConfig {
         char *context;         /* its name, for messages */
         char *server;          /* https://HOST[:PORT][/PREFIX], no trailing slash; http only to loopback */
-        char *proxy_url;       /* http, https, socks5 or socks5h; NULL: the environment's. May hold a password:
-                                  wiped, and not to be shown */
+        char *proxy_url;       /* http, https or socks5h, with a port; NULL: the environment's. May hold a
+                                  password: wiped, and not to be shown */
         char *tls_server_name; /* name to ask for and to check instead of server's host; NULL: that host */
         char *ca;              /* PEM, the only roots of trust; NULL: the system's */
         bool insecure_skip_tls_verify;
@@ -37,7 +26,8 @@ typedef struct KubeConfig {
         char **impersonate;        /* headers, "Impersonate-User: jane"; NULL-terminated, NULL: none */
         KubeExec *exec;            /* NULL: none, or something above is there and stands in for it */
         bool disable_compression;  /* ask for no compressed answers */
-        char **files; /* all that was read or looked for: a change of one is to be taken in; NULL-terminated */
+        char **files; /* all that was read or looked for, but for token_file: a change of one is to be taken
+                         in; absolute, each once, NULL-terminated */
 } KubeConfig;
 
 #define KUBE_CONFIG_ERROR_MAX 1024U
@@ -51,8 +41,11 @@ typedef struct KubeConfigError {
  *
  * Returns 0, or a negative errno with *error set to a sentence that names file, line (for what is no YAML)
  * or entry: -ENOENT no file, -EINVAL what is in it can't work, -EOPNOTSUPP it asks for something that eatr
- * can't do (exec, auth-provider, impersonation, proxy-url, username and password), -EMSGSIZE too large,
- * -ENOMEM, or what open(2) says. No secret is part of it. */
+ * can't do (auth-provider, a plugin that wants a terminal), -EMSGSIZE too large, -ENOMEM, or what open(2)
+ * says. No secret is part of it.
+ *
+ * Over plain http no credentials are sent, so that there are none then, as in client-go; whom to impersonate
+ * is. */
 int kube_config_load(const char *explicit_path, const char *kubeconfig_env, const char *home,
                      const char *context, KubeConfig **ret, KubeConfigError *error);
 
@@ -65,7 +58,8 @@ int kube_config_parse(const char *text, size_t size, const char *path, const cha
  * -EBADMSG if there is a control character within, or what reading says. The caller wipes and frees it. */
 int kube_config_read_token(const char *path, char **ret);
 
-/* Whether both reach the same server in the same way. */
+/* Whether both reach the same server in the same way. Where token_file is the same, the tokens are not
+ * looked at, as it is read again and again; nor are the files. */
 bool kube_config_equal(const KubeConfig *a, const KubeConfig *b);
 
 KubeConfig *kube_config_free(KubeConfig *c);

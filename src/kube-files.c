@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
 #define NAMES_SHOWN_MAX 10U
 
@@ -82,6 +81,13 @@ static bool is_set(const cJSON *j)
         return true;
 }
 
+const cJSON *kube_files_get(const KubeEntry *e, const char *field)
+{
+        const cJSON *j = kube_yaml_get(e->fields, field);
+
+        return cJSON_IsNull(j) ? NULL : j;
+}
+
 bool kube_files_has(const KubeEntry *e, const char *field)
 {
         return is_set(kube_yaml_get(e->fields, field));
@@ -95,42 +101,72 @@ int kube_files_string(const KubeEntry *e, const char *field, const char **ret)
         if (!is_set(j))
                 return 0;
         if (!cJSON_IsString(j))
-                return kube_files_fail(e, -EINVAL, "%s is not text", field);
+                return kube_files_fail(e, -EINVAL, "%s is not text%s", field, kube_files_not_text(j));
         *ret = j->valuestring;
         return 0;
 }
 
-int kube_files_bool(const KubeEntry *e, const char *field, bool *ret)
+const char *kube_files_not_text(const cJSON *j)
 {
-        static const char *const words[][2] = {
-                { "false", "true" }, { "no", "yes" }, { "off", "on" }, { "n", "y" }
-        };
-        const cJSON *j = kube_yaml_get(e->fields, field);
-
-        if (!is_set(j) || cJSON_IsBool(j)) {
-                *ret = cJSON_IsTrue(j);
-                return 0;
-        }
-        for (size_t i = 0; cJSON_IsString(j) && i < ELEMENTSOF(words); i++)
-                for (unsigned value = 0; value < 2; value++)
-                        if (strcasecmp(j->valuestring, words[i][value]) == 0) {
-                                *ret = value;
-                                return 0;
-                        }
-        return kube_files_fail(e, -EINVAL, "%s is neither true nor false", field);
+        return cJSON_IsNumber(j) || cJSON_IsBool(j) ? ", as there are no quotes around it" : "";
 }
 
-char *kube_files_resolve(const KubeEntry *e, const char *path)
+int kube_files_bool(const KubeEntry *e, const char *field, bool *ret)
 {
-        const char *directory = e->file->directory;
+        const cJSON *j = kube_yaml_get(e->fields, field);
+
+        if (is_set(j) && !cJSON_IsBool(j))
+                return kube_files_fail(e, -EINVAL, "%s is neither true nor false%s", field,
+                                       cJSON_IsString(j) ? ", but text" : "");
+        *ret = cJSON_IsTrue(j);
+        return 0;
+}
+
+/* Paths. */
+
+static char *make_absolute(const char *path)
+{
         _cleanup_free_ char *cwd = NULL;
 
         if (*path == '/')
                 return strdup(path);
-        if (*directory == '/')
-                return str_printf("%s/%s", directory, path);
         cwd = get_current_dir_name();
-        return cwd ? str_printf("%s/%s/%s", cwd, directory, path) : NULL;
+        return cwd ? str_printf("%s/%s", cwd, path) : NULL;
+}
+
+char *kube_files_resolve(const KubeEntry *e, const char *path)
+{
+        _cleanup_free_ char *relative = NULL;
+
+        if (*path == '/')
+                return strdup(path);
+        relative = str_printf("%s/%s", e->file->directory, path);
+        return relative ? make_absolute(relative) : NULL;
+}
+
+int kube_files_note(KubeFiles *f, const char *path)
+{
+        _cleanup_free_ char *absolute = make_absolute(path);
+        char **noted;
+
+        if (!absolute)
+                return -ENOMEM;
+        for (size_t i = 0; i < f->n_noted; i++)
+                if (streq(f->noted[i], absolute))
+                        return 0;
+        noted = reallocarray(f->noted, f->n_noted + 2, sizeof(*noted));
+        if (!noted)
+                return -ENOMEM;
+        f->noted = noted;
+        noted[f->n_noted++] = TAKE_PTR(absolute);
+        noted[f->n_noted] = NULL;
+        return 0;
+}
+
+char **kube_files_take_noted(KubeFiles *f)
+{
+        f->n_noted = 0;
+        return f->noted ? TAKE_PTR(f->noted) : calloc(1, sizeof(*f->noted));
 }
 
 /* Each file is checked as a whole. */
@@ -160,9 +196,12 @@ static int check_entries(KubeFiles *f, const KubeFile *file, const KubeKind *kin
         JSON_FOREACH (item, list) {
                 const cJSON *name = kube_yaml_get(item, "name"), *fields = kube_yaml_get(item, kind->name);
 
-                if (!is_set(name) || !cJSON_IsString(name))
+                if (!is_set(name))
                         return fail(f, -EINVAL, "%s: entry %zu of %s has no name", file->path, n + 1,
                                     kind->list);
+                if (!cJSON_IsString(name))
+                        return fail(f, -EINVAL, "%s: entry %zu of %s: its name is not text%s", file->path,
+                                    n + 1, kind->list, kube_files_not_text(name));
                 if (is_set(fields) && !cJSON_IsObject(fields))
                         return fail(f, -EINVAL, "%s: %s \"%s\" has no fields", file->path, kind->name,
                                     name->valuestring);
@@ -258,6 +297,9 @@ static int add_file(KubeFiles *f, const char *path)
 
         if (!directory)
                 return -ENOMEM;
+        r = kube_files_note(f, path);
+        if (r < 0)
+                return r;
         r = file_read(path, &b);
         if (r < 0)
                 return fail(f, r, "cannot read the kubeconfig %s: %s", path, file_strerror(r));
@@ -325,6 +367,9 @@ void kube_files_done(KubeFiles *f)
                 free(f->items[i].directory);
                 (void) json_free(f->items[i].tree);
         }
+        for (size_t i = 0; i < f->n_noted; i++)
+                free(f->noted[i]);
+        free(f->noted);
         free(f->items);
         free(f->label);
         *f = KUBE_FILES_INIT(f->size_max);
@@ -388,7 +433,8 @@ static int current_context(KubeFiles *f, const char **ret)
                 if (!is_set(j))
                         continue;
                 if (!cJSON_IsString(j))
-                        return fail(f, -EINVAL, "%s: current-context is not text", f->items[i].path);
+                        return fail(f, -EINVAL, "%s: current-context is not text%s", f->items[i].path,
+                                    kube_files_not_text(j));
                 *ret = j->valuestring;
                 return 0;
         }

@@ -19,6 +19,8 @@ typedef struct KubeFiles {
         size_t n;
         size_t size_max; /* of one file, in bytes */
         char *label;     /* what they are called together in messages */
+        char **noted;    /* see kube_files_note(); NULL-terminated, NULL: none */
+        size_t n_noted;
         char error[KUBE_FILES_ERROR_MAX];
 } KubeFiles;
 
@@ -61,10 +63,24 @@ int kube_files_fail(const KubeEntry *e, int error, const char *format, ...) _pri
 /* Whether there is anything in a field: null, "", [] and {} are as good as absent. */
 bool kube_files_has(const KubeEntry *e, const char *field);
 
-/* The text in a field, NULL if there is nothing in it; and a boolean of YAML 1.1. Return 0 or -EINVAL. */
+/* What is in a field; NULL: null, or it is absent. */
+const cJSON *kube_files_get(const KubeEntry *e, const char *field);
+
+/* The text in a field, NULL if there is nothing in it; and a boolean. Return 0 or -EINVAL. */
 int kube_files_string(const KubeEntry *e, const char *field, const char **ret);
 int kube_files_bool(const KubeEntry *e, const char *field, bool *ret);
+
+/* What to add to "is not text" about something else. */
+const char *kube_files_not_text(const cJSON *j);
 
 /* A path in that entry as an absolute one; it starts at the directory of the entry's file. The caller frees
  * it; NULL when memory is out. */
 char *kube_files_resolve(const KubeEntry *e, const char *path);
+
+/* Notes a path, from where eatr runs if it is relative, as one whose change is to be taken in. All files
+ * that are loaded or looked for are noted by themselves. Returns 0 or -ENOMEM. */
+int kube_files_note(KubeFiles *f, const char *path);
+
+/* Hands over the noted paths, absolute, each once, NULL-terminated; NULL when memory is out. The caller
+ * frees array and strings. */
+char **kube_files_take_noted(KubeFiles *f);

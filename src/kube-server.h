@@ -3,10 +3,16 @@
 
 #include "util.h"
 
-/* The server of a kubeconfig's cluster, a URL or HOST[:PORT], to SCHEME://HOST[:PORT][/PREFIX] as client-go
- * reads it (rest/url_utils.go): query and fragment go, and without a scheme https depends on tls. Plain http
- * is for loopback only: what eatr sends are Secrets.
- *
- * Returns 0, or a negative errno: -EINVAL or -EOPNOTSUPP with *reason set to what is wrong, a clause for
- * people that repeats nothing of server; -ENOMEM. The caller frees *ret. */
-int kube_server_parse(const char *server, bool tls, char **ret, const char **reason);
+/* The URLs of a kubeconfig's cluster. Both return 0, or a negative errno: -EINVAL or -EOPNOTSUPP with
+ * *reason set to what is wrong, a clause for people that repeats nothing of the URL; -ENOMEM. */
+
+/* Its server, a URL or HOST[:PORT], to SCHEME://HOST[:PORT][/PREFIX] as client-go reads it
+ * (rest/url_utils.go): query and fragment go, and without a scheme it means plain http, whatever is told of
+ * certificates (tools/clientcmd/client_config.go looks at them for https only). Plain http is for loopback
+ * only: what eatr sends are Secrets. The caller frees *ret. */
+int kube_server_parse(const char *server, char **ret, const char **reason);
+
+/* Its proxy-url, http, https or socks5, to SCHEME://[USER[:PASSWORD]@]HOST:PORT as libcurl takes it: with
+ * the port that Go has for the scheme when there is none, and socks5h for socks5, as Go has the proxy
+ * resolve names. The caller wipes and frees *ret. */
+int kube_server_parse_proxy(const char *proxy, char **ret, const char **reason);

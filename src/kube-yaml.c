@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "kube-scalar.h"
 #include "kube-yaml.h"
 
 #include <errno.h>
@@ -139,19 +140,13 @@ static const char *scalar_value(const yaml_event_t *e)
         return (const char *) e->data.scalar.value;
 }
 
-static bool scalar_is_null(const yaml_event_t *e)
-{
-        const char *s = scalar_value(e);
-
-        return e->data.scalar.plain_implicit && e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-               (streq(s, "") || streq(s, "~") || streq(s, "null") || streq(s, "Null") || streq(s, "NULL"));
-}
-
 static int build_scalar(Builder *b, const yaml_event_t *e, cJSON **ret)
 {
+        bool plain = e->data.scalar.plain_implicit && e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+
         if (strlen(scalar_value(e)) != e->data.scalar.length)
                 return fail_at(b, &e->start_mark, -EINVAL, "there is a NUL character in the text");
-        *ret = scalar_is_null(e) ? cJSON_CreateNull() : cJSON_CreateString(scalar_value(e));
+        *ret = plain ? kube_scalar_value(scalar_value(e)) : cJSON_CreateString(scalar_value(e));
         return *ret ? 0 : -ENOMEM;
 }
 

@@ -3,9 +3,9 @@
 
 #include "json.h"
 
-/* The text of a kubeconfig, YAML or JSON, to one tree: mappings are objects, sequences arrays. What a
- * YAML scalar means is up to the reader of the field, so it is a string, but for null, which is null; JSON's
- * values keep their types. Aliases are expanded. */
+/* The text of a kubeconfig, YAML or JSON, to one tree: mappings are objects, sequences arrays, and scalars
+ * what YAML 1.1 takes them for, as in client-go, which makes JSON of it first: 0123 and yes are no text,
+ * unless there are quotes or a tag. Aliases are expanded. */
 
 #define KUBE_YAML_DEPTH_MAX 64U                  /* of YAML; JSON, which is cJSON's, may be 1000 deep */
 #define KUBE_YAML_MEMORY_MAX (32U * 1024 * 1024) /* for the tree, in bytes, about */

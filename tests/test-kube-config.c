@@ -39,6 +39,7 @@
         CONTEXT "clusters: [{name: k, cluster: " cluster "}]\nusers: [{name: u, user: " user "}]\n"
 #define SERVER "{server: 'https://k:6443'}"
 #define USER "{token: " SECRET "}"
+#define EXEC "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: x}"
 #define CLIENT_DATA "client-certificate-data: " CERT_DATA ", client-key-data: " KEY_DATA
 
 static char directory[] = "/tmp/test-kube-config-XXXXXX";
@@ -336,10 +337,48 @@ static void test_eks(void **state)
                                    "prod, --output, json]\n"
                                    "      command: aws\n";
 
-        check_refused(text, -EOPNOTSUPP,
-                      "/d/f: user \"arn:aws:eks:eu-central-1:111122223333:cluster/prod\": eatr cannot do "
-                      "exec yet; "
-                      "use a client certificate, a token or a tokenFile instead");
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+        assert_non_null(c->exec);
+        check_string(c->exec->api_version, "client.authentication.k8s.io/v1beta1");
+        check_string(c->exec->command, "aws");
+        check_string(c->exec->args[0], "--region");
+        check_string(c->exec->args[7], "json");
+        assert_null(c->exec->args[8]);
+        assert_null(c->exec->env[0]);
+        check_string(c->exec->cluster, NULL);
+        check_string(c->token, NULL);
+}
+
+static void test_gke(void **state)
+{
+        static const char text[] =
+                "apiVersion: v1\n"
+                "clusters:\n"
+                "- cluster:\n"
+                "    certificate-authority-data: " CA_DATA "\n"
+                "    server: https://34.1.2.3\n"
+                "  name: gke_p_z_c\n"
+                "contexts:\n"
+                "- context: {cluster: gke_p_z_c, user: gke_p_z_c}\n"
+                "  name: gke_p_z_c\n"
+                "current-context: gke_p_z_c\n"
+                "kind: Config\n"
+                "users:\n"
+                "- name: gke_p_z_c\n"
+                "  user:\n"
+                "    exec:\n"
+                "      apiVersion: client.authentication.k8s.io/v1beta1\n"
+                "      command: gke-gcloud-auth-plugin\n"
+                "      installHint: Install gke-gcloud-auth-plugin for use with kubectl by following\n"
+                "        https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubectl\n"
+                "      provideClusterInfo: true\n";
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
+
+        check_string(c->exec->command, "gke-gcloud-auth-plugin");
+        assert_non_null(startswith(c->exec->install_hint, "Install gke-gcloud-auth-plugin for use"));
+        check_string(c->exec->cluster,
+                     "{\"server\":\"https://34.1.2.3\",\"certificate-authority-data\":\"" CA_DATA "\"}");
 }
 
 static void test_json(void **state)
@@ -364,13 +403,15 @@ static void test_json(void **state)
 static void test_json_types(void **state)
 {
         check_refused("{\"contexts\": 3}", -EINVAL, "/d/f: contexts is not a list");
-        check_refused("{\"contexts\": [{\"name\": 3}]}", -EINVAL, "/d/f: entry 1 of contexts has no name");
+        check_refused("{\"contexts\": [{\"name\": 3}]}", -EINVAL,
+                      "/d/f: entry 1 of contexts: its name is not text, as there are no quotes around it");
         check_refused("{\"current-context\": true, \"contexts\": [{\"name\": \"c\"}]}", -EINVAL,
-                      "/d/f: current-context is not text");
+                      "/d/f: current-context is not text, as there are no quotes around it");
         check_refused("{\"contexts\": [{\"name\": \"c\", \"context\": {\"cluster\": 3}}], "
                       "\"current-context\": \"c\"}",
-                      -EINVAL, "/d/f: context \"c\": cluster is not text");
-        check_refused("{\"clusters\": [{\"name\": \"k\", \"cluster\": {\"insecure-skip-tls-verify\": 1}}], "
+                      -EINVAL, "/d/f: context \"c\": cluster is not text, as there are no quotes around it");
+        check_refused("{\"clusters\": [{\"name\": \"k\", \"cluster\": {\"server\": \"https://k\", "
+                      "\"insecure-skip-tls-verify\": 1}}], "
                       "\"contexts\": "
                       "[{\"name\": \"c\", \"context\": {\"cluster\": \"k\"}}], \"current-context\": \"c\"}",
                       -EINVAL, "/d/f: cluster \"k\": insecure-skip-tls-verify is neither true nor false");
@@ -421,8 +462,8 @@ static void test_null_is_unset(void **state)
                         "clusters:\n- name: k\n  cluster:\n    server: https://k\n    proxy-url: %1$s\n"
                         "    certificate-authority: %1$s\n    certificate-authority-data: %1$s\n"
                         "    insecure-skip-tls-verify: %1$s\n    tls-server-name: %1$s\n"
-                        "users:\n- name: u\n  user:\n    token: %1$s\n    tokenFile: %1$s\n    exec: %1$s\n"
-                        "    username: %1$s\n    password: %1$s\n    as: %1$s\n    as-groups: %1$s\n"
+                        "users:\n- name: u\n  user:\n    token: %1$s\n    tokenFile: %1$s\n"
+                        "    username: %1$s\n    password: %1$s\n    as: %1$s\n"
                         "    client-key: %1$s\n    client-certificate-data: %1$s\npreferences: %1$s\n"
                         "apiVersion: %1$s\nkind: %1$s\n",
                         nulls[i]);
@@ -451,9 +492,8 @@ static void test_booleans(void **state)
                 const char *text;
                 bool value;
         } booleans[] = {
-                { "true", true }, { "True", true }, { "TRUE", true },   { "yes", true },
-                { "on", true },   { "y", true },    { "'true'", true }, { "false", false },
-                { "no", false },  { "Off", false }, { "n", false },
+                { "true", true }, { "True", true },   { "TRUE", true }, { "yes", true },  { "on", true },
+                { "y", true },    { "false", false }, { "no", false },  { "Off", false }, { "n", false },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(booleans); i++) {
@@ -466,6 +506,8 @@ static void test_booleans(void **state)
         }
         check_refused(CONFIG("{server: 'https://k', insecure-skip-tls-verify: 1}", USER), -EINVAL,
                       "/d/f: cluster \"k\": insecure-skip-tls-verify is neither true nor false");
+        check_refused(CONFIG("{server: 'https://k', insecure-skip-tls-verify: 'true'}", USER), -EINVAL,
+                      "/d/f: cluster \"k\": insecure-skip-tls-verify is neither true nor false, but text");
 }
 
 /* As kubectl takes them. */
@@ -714,7 +756,7 @@ static void test_unknown_context(void **state)
                 "contexts: [{name: c0}, {name: c1}, {name: c2}, {name: c3}, {name: c4}, {name: c5}, "
                 "{name: c6}, {name: c7}, {name: c8}, {name: c9}";
         _cleanup_free_ char *few = str_printf("%s]\n", ten),
-                            *many = str_printf("%s, {name: x}, {name: y}]\n", ten);
+                            *many = str_printf("%s, {name: v}, {name: w}]\n", ten);
 
         check_refused_sized(
                 few, strlen(few), "z", -EINVAL,
@@ -772,9 +814,7 @@ static void test_servers(void **state)
 }
 
 #define PLAIN_HTTP "it is plain http, and eatr sends Secrets over https only (http is for loopback)"
-#define NO_SCHEME                                                                                           \
-        "without https:// and without a certificate authority it means plain http, and eatr sends "         \
-        "Secrets over https only"
+#define NO_SCHEME "without https:// it means plain http, and eatr sends Secrets over https only"
 #define NO_HOST "it has no valid HOST or HOST:PORT"
 
 static void test_servers_refused(void **state)
@@ -813,7 +853,8 @@ static void test_servers_refused(void **state)
                 { "https://k\\@evil", -EINVAL,
                   "there is a blank, a backslash or a control character in it" },
                 { "127.0.0.1:8080/a", -EINVAL, "a path needs https:// before the host" },
-                { "https://me:" SECRET "@k", -EOPNOTSUPP, "eatr cannot do a user name in it yet" },
+                { "https://me:" SECRET "@k", -EINVAL,
+                  "there is a user name in it; those go into the entry of the user" },
                 { "https://me:" SECRET "/x@k", -EINVAL, NO_HOST },
         };
 
@@ -828,19 +869,22 @@ static void test_servers_refused(void **state)
         check_refused(CONFIG("{server: [x]}", USER), -EINVAL, "/d/f: cluster \"k\": server is not text");
 }
 
-/* Without a scheme, anything about TLS means https. */
-static void test_server_without_scheme(void **state)
+/* Over plain http there are no credentials, but there is somebody to impersonate; kubectl 1.32 was asked. */
+static void test_plain_http(void **state)
 {
-        static const char *const texts[] = {
-                CONFIG("{server: 'k:6443', certificate-authority-data: " CA_DATA "}", USER),
-                CONFIG("{server: 'k:6443', insecure-skip-tls-verify: true}", USER),
-                CONFIG("{server: 'k:6443'}", "{" CLIENT_DATA "}"),
-        };
+        static const char *const users[] = { "{token: t, as: jane}", "{username: u, password: p, as: jane}",
+                                             "{" CLIENT_DATA ", as: jane}",
+                                             "{tokenFile: /dev/null, token: t, as: jane}",
+                                             "{" EXEC ", as: jane}" };
 
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
-                _cleanup_(kube_config_freep) KubeConfig *c = parsed(texts[i]);
+        for (size_t i = 0; i < ELEMENTSOF(users); i++) {
+                _cleanup_free_ char *text =
+                        str_printf(CONFIG("{server: 'http://localhost'}", "%s"), users[i]);
+                _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
 
-                check_string(c->server, "https://k:6443");
+                assert_true(!c->token && !c->token_file && !c->username && !c->password &&
+                            !c->client_certificate && !c->client_key && !c->exec);
+                check_string(c->impersonate[0], "Impersonate-User: jane");
         }
 }
 
@@ -856,16 +900,14 @@ static void test_tls_server_name(void **state)
 
 /* Certificates and keys. */
 
-static void test_data_before_files(void **state)
+/* As client-go does. */
+static void test_a_key_alone_is_not_looked_at(void **state)
 {
-        _cleanup_(kube_config_freep) KubeConfig *c = parsed(CONFIG(
-                "{server: 'https://k', certificate-authority: /nowhere, certificate-authority-data: " CA_DATA
-                "}",
-                "{client-certificate: /nowhere, client-key: /nowhere, " CLIENT_DATA "}"));
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed(CONFIG(SERVER, "{client-key: /nowhere, client-key-data: x, token: t}"));
 
-        check_string(c->ca, CA);
-        check_string(c->client_certificate, CERT);
-        check_string(c->client_key, KEY);
+        check_string(c->client_key, NULL);
+        check_string(c->token, "t");
 }
 
 static void test_certificates_refused(void **state)
@@ -900,16 +942,24 @@ static void test_certificates_refused(void **state)
                   "it" },
                 { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA "}"), -EINVAL,
                   "/d/f: user \"u\": there is a client-certificate, but no client-key" },
-                { CONFIG(SERVER, "{client-key-data: " KEY_DATA "}"), -EINVAL,
-                  "/d/f: user \"u\": there is a client-key, but no client-certificate" },
                 { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA ", client-key: /nowhere/key}"),
                   -ENOENT,
                   "/d/f: user \"u\": client-key: cannot read /nowhere/key: No such file or directory" },
                 { CONFIG(SERVER,
                          "{client-certificate-data: " CERT_DATA ", client-key-data: " LOCKED_KEY_DATA "}"),
                   -EINVAL, "/d/f: user \"u\": client-key-data needs a password; store it without one" },
-                { CONFIG(SERVER, "{client-certificate-data: [], client-key-data: [" SECRET "]}"), -EINVAL,
-                  "/d/f: user \"u\": client-key-data is not text" },
+                { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA ", client-key-data: [" SECRET "]}"),
+                  -EINVAL, "/d/f: user \"u\": client-key-data is not text" },
+                { CONFIG(SERVER, "{client-certificate: /nowhere, " CLIENT_DATA "}"), -EINVAL,
+                  "/d/f: user \"u\": client-certificate and client-certificate-data exclude each other" },
+                { CONFIG(SERVER, "{client-key: /nowhere, " CLIENT_DATA "}"), -EINVAL,
+                  "/d/f: user \"u\": client-key and client-key-data exclude each other" },
+                { CONFIG("{server: 'https://k', certificate-authority: /nowhere, "
+                         "certificate-authority-data: " CA_DATA "}",
+                         USER),
+                  -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority and certificate-authority-data exclude each "
+                  "other" },
         };
 
         check_refusals(refusals, ELEMENTSOF(refusals));
@@ -920,12 +970,12 @@ static void test_certificates_refused(void **state)
 static void test_token(void **state)
 {
         _cleanup_(kube_config_freep) KubeConfig *c = parsed(CONFIG(SERVER, "{token: \"  abc.d-e \\n\"}"));
-        _cleanup_(kube_config_freep) KubeConfig *number = parsed(CONFIG(SERVER, "{token: 0123}"));
         _cleanup_(kube_config_freep) KubeConfig *none = parsed(CONFIG(SERVER, "{token: ' '}"));
 
         check_string(c->token, "abc.d-e");
-        check_string(number->token, "0123");
         check_string(none->token, NULL);
+        check_refused(CONFIG(SERVER, "{token: 0123}"), -EINVAL,
+                      "/d/f: user \"u\": token is not text, as there are no quotes around it");
         check_refused(CONFIG(SERVER, "{token: \"" SECRET "\\r\\nX: y\"}"), -EINVAL,
                       "/d/f: user \"u\": token: there is a control character in it");
 }
@@ -982,55 +1032,221 @@ static void test_read_token(void **state)
         assert_int_equal(kube_config_read_token(".", &token), -EISDIR);
 }
 
-/* What eatr cannot do yet. */
+/* Other ways to show who one is. */
 
-#define OTHER_RIGHTS "give eatr credentials that have the rights themselves"
-#define OTHER_CREDENTIALS "use a client certificate, a token or a tokenFile instead"
-
-static void test_unsupported(void **state)
+static void test_basic(void **state)
 {
-        static const struct {
-                const char *user, *field, *instead;
-        } users[] = {
-                { "{exec: {command: gke-gcloud-auth-plugin}}", "exec", OTHER_CREDENTIALS },
-                { "{auth-provider: {name: oidc}}", "auth-provider", OTHER_CREDENTIALS },
-                { "{auth-provider: {name: oidc}, token: x}", "auth-provider", OTHER_CREDENTIALS },
-                { "{username: me, password: " SECRET "}", "username", OTHER_CREDENTIALS },
-                { "{password: " SECRET "}", "password", OTHER_CREDENTIALS },
-                { "{token: x, as: root}", "as", OTHER_RIGHTS },
-                { "{token: x, as-uid: '0'}", "as-uid", OTHER_RIGHTS },
-                { "{token: x, as-groups: ['system:masters']}", "as-groups", OTHER_RIGHTS },
-                { "{token: x, as-user-extra: {a: [b]}}", "as-user-extra", OTHER_RIGHTS },
+        _cleanup_(kube_config_freep) KubeConfig *c =
+                parsed(CONFIG(SERVER, "{username: jane, password: 'p: w'}"));
+        _cleanup_(kube_config_freep) KubeConfig *name = parsed(CONFIG(SERVER, "{username: jane}"));
+        static const char *const both[] = { "{username: jane, token: " SECRET "}",
+                                            "{password: " SECRET ", token: " SECRET "}",
+                                            "{username: jane, tokenFile: both, token: " SECRET "}" };
+
+        check_string(c->username, "jane");
+        check_string(c->password, "p: w");
+        check_string(name->username, "jane");
+        check_string(name->password, NULL);
+        for (size_t i = 0; i < ELEMENTSOF(both); i++) {
+                _cleanup_free_ char *text = str_printf(CONFIG(SERVER, "%s"), both[i]);
+
+                check_refused(
+                        text, -EINVAL,
+                        "/d/f: user \"u\": a token, and username and password, exclude each other; only "
+                        "one is sent");
+        }
+}
+
+static void test_impersonation(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(
+                CONFIG(SERVER, "{token: t, as: jane, as-groups: [a, b], as-user-extra: {acme/x: [z]}}"));
+        _cleanup_(kube_config_freep) KubeConfig *none = parsed(CONFIG(SERVER, USER));
+
+        check_string(c->impersonate[0], "Impersonate-User: jane");
+        check_string(c->impersonate[3], "Impersonate-Extra-acme%2Fx: z");
+        assert_null(c->impersonate[4]);
+        assert_null(none->impersonate);
+        check_refused(CONFIG(SERVER, "{token: t, as-groups: [a]}"), -EINVAL,
+                      "/d/f: user \"u\": there is as-groups, but no as");
+}
+
+static void test_auth_providers_are_refused(void **state)
+{
+        static const char *const cases[][2] = {
+                { "{name: gcp}",
+                  "eatr cannot do the auth-provider gcp; the exec plugin gke-gcloud-auth-plugin is in its "
+                  "place: \"gcloud container clusters get-credentials\" writes a kubeconfig with it" },
+                { "{name: azure}",
+                  "eatr cannot do the auth-provider azure; the exec plugin kubelogin is in "
+                  "its place: \"kubelogin convert-kubeconfig\" writes a kubeconfig with it" },
+                { "{name: oidc, config: {id-token: " SECRET "}}",
+                  "eatr cannot do the auth-provider oidc; use an exec plugin for OpenID Connect, such as "
+                  "kubelogin (kubectl oidc-login)" },
+                { "{name: " SECRET "}",
+                  "eatr cannot do an auth-provider; use an exec plugin, a client certificate, a token or a "
+                  "tokenFile instead" },
+                { "{}", "eatr cannot do an auth-provider; use an exec plugin, a client certificate, a token "
+                        "or a tokenFile instead" },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(users); i++) {
-                _cleanup_free_ char *text = str_printf(CONFIG(SERVER, "%s"), users[i].user);
-                _cleanup_free_ char *message = str_printf("/d/f: user \"u\": eatr cannot do %s yet; %s",
-                                                          users[i].field, users[i].instead);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                /* A token beside it does not help, with kubectl neither. */
+                _cleanup_free_ char *text =
+                        str_printf(CONFIG(SERVER, "{auth-provider: %s, token: t}"), cases[i][0]);
+                _cleanup_free_ char *message = str_printf("/d/f: user \"u\": %s", cases[i][1]);
 
                 check_refused(text, -EOPNOTSUPP, message);
         }
-        check_refused(
-                CONFIG("{server: 'https://k', proxy-url: 'socks5://p'}", USER), -EOPNOTSUPP,
-                "/d/f: cluster \"k\": eatr cannot do proxy-url yet; set HTTPS_PROXY in eatr's environment "
-                "instead");
 }
 
 /* As client-go does, and only of the context that is used. */
 static void test_exec_beside_other_credentials(void **state)
 {
         static const char *const users[] = {
-                "{exec: {command: x}, token: t}",
-                "{exec: {command: x}, " CLIENT_DATA "}",
+                "{" EXEC ", token: t}",
+                "{" EXEC ", tokenFile: /dev/null, token: t}",
+                "{" EXEC ", " CLIENT_DATA "}",
+                "{" EXEC ", username: x}",
+                "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Always, command: x}, "
+                "token: t}",
                 "{}}, {name: other, user: {exec: {command: x}, username: u, client-key: /nowhere}",
         };
+        _cleanup_(kube_config_freep) KubeConfig *password =
+                parsed(CONFIG(SERVER, "{" EXEC ", password: x}"));
 
         for (size_t i = 0; i < ELEMENTSOF(users); i++) {
                 _cleanup_free_ char *text = str_printf(CONFIG(SERVER, "%s"), users[i]);
                 _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
 
                 check_string(c->server, "https://k:6443");
+                assert_null(c->exec);
         }
+        assert_non_null(password->exec); /* a password alone is not enough */
+        /* But what is wrong with it is told. */
+        check_refused(CONFIG(SERVER, "{exec: {apiVersion: client.authentication.k8s.io/v1}, token: t}"),
+                      -EINVAL, "/d/f: user \"u\": exec has no command");
+}
+
+static void test_proxy(void **state)
+{
+        _cleanup_(kube_config_freep) KubeConfig *c = parsed(CONFIG(
+                "{server: 'https://k', proxy-url: 'socks5://me:" SECRET "@p', disable-compression: yes}",
+                USER));
+        _cleanup_(kube_config_freep) KubeConfig *told =
+                parsed(CONFIG("{server: 'https://k', proxy-url: 'socks5://me:" SECRET "@p'}",
+                              "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, "
+                              "provideClusterInfo: true, command: x}}"));
+
+        check_string(c->proxy_url, "socks5h://me:" SECRET "@p:1080");
+        assert_true(c->disable_compression);
+        check_string(told->exec->cluster,
+                     "{\"server\":\"https://k\",\"proxy-url\":\"socks5://me:" SECRET "@p\"}");
+        check_refused(CONFIG("{server: 'https://k', proxy-url: 'ftp://me:" SECRET "@p'}", USER), -EINVAL,
+                      "/d/f: cluster \"k\": proxy-url: it does not start with http://, https:// or "
+                      "socks5://");
+}
+
+/* --- as values ---------------------------------------------------------------------------------------- */
+
+/* All that is read of a file's fields, each in two values, and how the first is written. */
+static void test_equal(void **state)
+{
+        static const char *const clusters[] = {
+                "server: 'https://a'",
+                "server: 'https://b'",
+                "server: 'https://a', proxy-url: 'http://p'",
+                "server: 'https://a', proxy-url: 'http://q'",
+                "server: 'https://a', tls-server-name: x",
+                "server: 'https://a', certificate-authority-data: " CA_DATA,
+                "server: 'https://a', certificate-authority-data: " CERT_DATA,
+                "server: 'https://a', insecure-skip-tls-verify: true",
+                "server: 'https://a', disable-compression: true",
+        };
+        static const char *const users[] = {
+                "token: a",
+                "token: b",
+                "token: a, tokenFile: token-1",
+                "token: a, tokenFile: token-2",
+                "username: a",
+                "username: b",
+                "username: a, password: a",
+                "username: a, password: b",
+                CLIENT_DATA,
+                "client-certificate-data: " CA_DATA ", client-key-data: " KEY_DATA,
+                "client-certificate-data: " CERT_DATA ", client-key-data: " CA_DATA,
+                "token: a, as: a",
+                "token: a, as: b",
+                "token: a, as: a, as-groups: [b]",
+                EXEC,
+                "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: z}",
+        };
+        KubeConfig *configs[ELEMENTSOF(clusters) + ELEMENTSOF(users)], *again;
+        size_t n = ELEMENTSOF(configs);
+
+        write_file("token-1", "t");
+        write_file("token-2", "t");
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_free_ char *text = i < ELEMENTSOF(clusters)
+                                                    ? str_printf(CONFIG("{%s}", "{token: c}"), clusters[i])
+                                                    : str_printf(CONFIG("{server: 'https://a'}", "{%s}"),
+                                                                 users[i - ELEMENTSOF(clusters)]);
+
+                configs[i] = parsed(text);
+                again = parsed(text);
+                assert_true(kube_config_equal(configs[i], again));
+                again = kube_config_free(again);
+        }
+        for (size_t i = 0; i < n; i++)
+                for (size_t j = 0; j < n; j++)
+                        if (kube_config_equal(configs[i], configs[j]) != (i == j))
+                                fail_msg("%zu and %zu", i, j);
+        for (size_t i = 0; i < n; i++)
+                configs[i] = kube_config_free(configs[i]);
+}
+
+/* kube-client reads it again and again by itself. */
+static void test_a_new_token_in_the_same_file_is_no_difference(void **state)
+{
+        static const char text[] = CONFIG(SERVER, "{tokenFile: turning}");
+        _cleanup_(kube_config_freep) KubeConfig *before = NULL, *after = NULL;
+
+        write_file("turning", "one");
+        before = parsed(text);
+        write_file("turning", "two");
+        after = parsed(text);
+        check_string(after->token, "two");
+        assert_true(kube_config_equal(before, after));
+}
+
+static void check_noted(const KubeConfig *c, const char *const *names)
+{
+        size_t n = 0;
+
+        for (; names[n]; n++) {
+                _cleanup_free_ char *path = str_printf("%s/%s", directory, names[n]);
+
+                check_string(c->files[n], path);
+        }
+        assert_null(c->files[n]);
+}
+
+/* The token's file is kube-client's affair. */
+static void test_files_to_look_at(void **state)
+{
+        static const char *const names[] = { "noted", "not-there", "./ca", "./cert", "./key", NULL };
+        static const char *const none[] = { NULL };
+        _cleanup_(kube_config_freep) KubeConfig *c = NULL, *text = parsed(CONFIG(SERVER, USER));
+
+        check_noted(text, none);
+        write_file("ca", CA);
+        write_file("cert", CERT);
+        write_file("key", KEY);
+        write_file("token", "t");
+        write_file("noted", CONFIG("{server: 'https://k', certificate-authority: ca}",
+                                   "{client-certificate: cert, client-key: key, tokenFile: token}"));
+        c = loaded(NULL, "noted:not-there:noted", NULL, NULL);
+        check_noted(c, names);
 }
 
 /* Files. */
@@ -1184,6 +1400,7 @@ int main(void)
                 cmocka_unit_test(test_aks),
                 cmocka_unit_test(test_rancher),
                 cmocka_unit_test(test_eks),
+                cmocka_unit_test(test_gke),
                 cmocka_unit_test(test_json),
                 cmocka_unit_test(test_json_types),
                 cmocka_unit_test(test_flow_yaml),
@@ -1208,16 +1425,22 @@ int main(void)
                 cmocka_unit_test(test_long_names),
                 cmocka_unit_test(test_servers),
                 cmocka_unit_test(test_servers_refused),
-                cmocka_unit_test(test_server_without_scheme),
+                cmocka_unit_test(test_plain_http),
                 cmocka_unit_test(test_tls_server_name),
-                cmocka_unit_test(test_data_before_files),
+                cmocka_unit_test(test_a_key_alone_is_not_looked_at),
                 cmocka_unit_test(test_certificates_refused),
                 cmocka_unit_test(test_token),
                 cmocka_unit_test(test_token_file),
                 cmocka_unit_test(test_token_file_refused),
                 cmocka_unit_test(test_read_token),
-                cmocka_unit_test(test_unsupported),
+                cmocka_unit_test(test_basic),
+                cmocka_unit_test(test_impersonation),
+                cmocka_unit_test(test_auth_providers_are_refused),
                 cmocka_unit_test(test_exec_beside_other_credentials),
+                cmocka_unit_test(test_proxy),
+                cmocka_unit_test(test_equal),
+                cmocka_unit_test(test_a_new_token_in_the_same_file_is_no_difference),
+                cmocka_unit_test(test_files_to_look_at),
                 cmocka_unit_test(test_explicit_file),
                 cmocka_unit_test(test_not_regular),
                 cmocka_unit_test(test_unreadable),

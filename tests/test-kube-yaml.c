@@ -122,38 +122,37 @@ static void test_trees(void **state)
                 { "---\n...\n", "null" },
                 { "a", "\"a\"" },
                 { "a: 1\nb:\n- [yes, 1.5]\n- {c: 'd', e: }\n",
-                  "{\"a\":\"1\",\"b\":[[\"yes\",\"1.5\"],{\"c\":"
-                  "\"d\",\"e\":null}]}" },
+                  "{\"a\":1,\"b\":[[true,1.5],{\"c\":\"d\",\"e\":null}]}" },
                 { "[null, Null, NULL, ~, nULL, 'null', \"\"]",
                   "[null,null,null,null,\"nULL\",\"null\",\"\"]" },
                 { "a: |\n x\n  y\nb: >-\n x\n y\n", "{\"a\":\"x\\n y\\n\",\"b\":\"x y\"}" },
-                { "a: 1\r\nb: 2\r\n", "{\"a\":\"1\",\"b\":\"2\"}" },
-                { "a: 1\n---\nb: [\n", "{\"a\":\"1\"}" },
-                { "a: 1\na: 2\n", "{\"a\":\"1\",\"a\":\"2\"}" },
+                { "a: 1\r\nb: 2\r\n", "{\"a\":1,\"b\":2}" },
+                { "a: 1\n---\nb: [\n", "{\"a\":1}" },
+                { "a: 1\na: 2\n", "{\"a\":1,\"a\":2}" },
                 /* JSON if it starts as such, and else YAML with braces. */
                 { " \t\r\n{\"a\":[1,true,null,\"x\"],\"b\":{}}\n", "{\"a\":[1,true,null,\"x\"],\"b\":{}}" },
-                { "{\"a\":1, b: 2}", "{\"a\":\"1\",\"b\":\"2\"}" },
-                { "[1,true]", "[\"1\",\"true\"]" },
-                { "\xef\xbb\xbf{\"a\":1}", "{\"a\":\"1\"}" },
+                { "{\"a\":1, b: 2}", "{\"a\":1,\"b\":2}" },
+                { "[1,true]", "[1,true]" },
+                { "\xef\xbb\xbf{\"a\":1}", "{\"a\":1}" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++)
                 check_tree(cases[i][0], cases[i][1]);
 }
 
-/* A tag says what a scalar is, which is up to the reader; but no tagged one is null. */
+/* What is tagged or quoted is text. */
 static void test_tags_and_directives(void **state)
 {
         check_tree("%YAML 1.1\n%TAG ! tag:x,2000:\n%TAG !h! tag:y:\n---\n[!a b, !h!c d]", "[\"b\",\"d\"]");
         check_tree("[!!str null, !!null '', !!int 1, !<x> [y], !z {k: !!binary aGk=}]",
-                   "[\"null\",\"\",\"1\",[\"y\"],{\"k\":\"aGk=\"}]");
+                   "[\"null\",\"\",\"1\",[true],{\"k\":\"aGk=\"}]");
 }
 
 static void test_aliases_are_expanded(void **state)
 {
         check_tree("a: &x {k: [&y 1]}\nb: *x\nc: [*x, *y]\n",
-                   "{\"a\":{\"k\":[\"1\"]},\"b\":{\"k\":[\"1\"]},\"c\":[{\"k\":[\"1\"]},\"1\"]}");
-        check_tree("[&x 1, *x, &x 2, *x]", "[\"1\",\"1\",\"2\",\"2\"]"); /* the last one before it */
+                   "{\"a\":{\"k\":[1]},\"b\":{\"k\":[1]},\"c\":[{\"k\":[1]},1]}");
+        check_tree("[&x 1, *x, &x 2, *x]", "[1,1,2,2]"); /* the last one before it */
 }
 
 static void test_errors_have_their_place(void **state)
@@ -341,22 +340,22 @@ static void check_get(const char *text, const char *name, const char *expected)
 
 static void test_members(void **state)
 {
-        check_get("{a: 1, b: 2}", "a", "1");
-        check_get("{a: 1, a: 2}", "a", "2");
-        check_get("{a: 1}", "A", NULL);
+        check_get("{a: '1', b: '2'}", "a", "1");
+        check_get("{a: '1', a: '2'}", "a", "2");
+        check_get("{a: '1'}", "A", NULL);
         check_get("[a]", "a", NULL);
         check_get("a", "a", NULL);
         check_get("", "a", NULL);
         assert_null(kube_yaml_get(NULL, "a"));
         /* Merged ones come after its own, the first of them first. */
-        check_get("{<<: {a: 1}}", "a", "1");
-        check_get("{a: 2, <<: {a: 1}}", "a", "2");
-        check_get("{<<: {a: 1}, a: 2}", "a", "2");
-        check_get("{<<: [{b: 1}, {a: 2}, {a: 3}]}", "a", "2");
-        check_get("{<<: {b: 1, <<: {a: 2}}}", "a", "2");
-        check_get("{<<: [{<<: {a: 1}}, {a: 2}]}", "a", "1");
+        check_get("{<<: {a: '1'}}", "a", "1");
+        check_get("{a: '2', <<: {a: '1'}}", "a", "2");
+        check_get("{<<: {a: '1'}, a: '2'}", "a", "2");
+        check_get("{<<: [{b: '1'}, {a: '2'}, {a: '3'}]}", "a", "2");
+        check_get("{<<: {b: '1', <<: {a: '2'}}}", "a", "2");
+        check_get("{<<: [{<<: {a: '1'}}, {a: '2'}]}", "a", "1");
         check_get("{<<: a}", "a", NULL);
-        check_get("{<<: [a, [{a: 1}], {a: 2}]}", "a", "2");
+        check_get("{<<: [a, [{a: '1'}], {a: '2'}]}", "a", "2");
 }
 
 int main(void)
