@@ -10,6 +10,7 @@
 #include "kube-pem.h"
 #include "kube-server.h"
 #include "words.h"
+#include "x509-check.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -117,18 +118,23 @@ static int read_token_file(const KubeEntry *e, KubeConfig *c)
 
 /* Users. */
 
-/* Without a certificate nobody looks at a key, as in client-go (tools/clientcmd/client_config.go). */
+/* Without a certificate nobody looks at a key, as in client-go (tools/clientcmd/client_config.go), unless
+ * there is nothing else. */
 static int read_client_certificate(const KubeEntry *e, KubeConfig *c)
 {
+        const char *problem;
         int r;
 
         r = kube_pem_read(e, "client-certificate", &c->client_certificate);
         if (r < 0 || !c->client_certificate)
                 return r;
         r = kube_pem_read(e, "client-key", &c->client_key);
-        if (r >= 0 && !c->client_key)
+        if (r < 0)
+                return r;
+        if (!c->client_key)
                 return kube_files_fail(e, -EINVAL, "there is a client-certificate, but no client-key");
-        return r;
+        problem = x509_check_pair(c->client_certificate, c->client_key);
+        return problem ? kube_files_fail(e, -EINVAL, "client-certificate: %s", problem) : 0;
 }
 
 static int read_secret(const KubeEntry *e, const char *field, char **ret)
@@ -203,6 +209,9 @@ static int read_user(const KubeEntry *e, const KubeEntry *cluster, KubeConfig *c
                 r = kube_plugin_describe(cluster, c->ca, c->exec);
         if (has_credentials(c))
                 c->exec = kube_plugin_free(c->exec);
+        else if (r >= 0 && !c->exec &&
+                 (kube_files_has(e, "client-key") || kube_files_has(e, "client-key-data")))
+                return kube_files_fail(e, -EINVAL, "there is a client-key, but no client-certificate");
         return r;
 }
 
@@ -229,10 +238,15 @@ static int read_trust(const KubeEntry *e, KubeConfig *c)
         r = kube_files_bool(e, "insecure-skip-tls-verify", &c->insecure_skip_tls_verify);
         if (r >= 0)
                 r = kube_pem_read(e, "certificate-authority", &c->ca);
-        if (r >= 0 && c->ca && c->insecure_skip_tls_verify)
+        if (r < 0 || !c->ca)
+                return r;
+        if (c->insecure_skip_tls_verify)
                 return kube_files_fail(
                         e, -EINVAL, "certificate-authority and insecure-skip-tls-verify exclude each other");
-        return r;
+        if (!x509_check_anchors(c->ca))
+                return kube_files_fail(
+                        e, -EINVAL, "certificate-authority: there is no certificate in it that can be read");
+        return 0;
 }
 
 static int read_proxy(const KubeEntry *e, KubeConfig *c)

@@ -11,6 +11,19 @@ static void require(bool condition)
                 abort();
 }
 
+static void check_others(const KubeConfig *c)
+{
+        require(!c->exec || (c->exec->api_version && *c->exec->command && c->exec->args && c->exec->env));
+        require(!c->exec || (!c->token && !c->token_file && !c->client_certificate && !c->username));
+        require(!c->proxy_url || (strstr(c->proxy_url, "://") && !strpbrk(c->proxy_url, " \r\n?#")));
+        for (char **line = c->impersonate; line && *line; line++) {
+                require(startswith(*line, "Impersonate-") && strstr(*line, ": "));
+                for (const char *p = *line; *p; p++)
+                        require((unsigned char) *p >= ' ' && *p != 127);
+        }
+        require(startswith(c->server, "https:") || (!c->token && !c->username && !c->exec));
+}
+
 static void check_config(const KubeConfig *c)
 {
         require(c->context && *c->context && c->server);
@@ -20,6 +33,7 @@ static void check_config(const KubeConfig *c)
         require(!c->client_certificate == !c->client_key);
         require(!c->token || (*c->token && !strpbrk(c->token, "\r\n")));
         require(!c->token_file || *c->token_file == '/');
+        check_others(c);
 }
 
 /* Whatever a file says: an endpoint that keeps its promises, or a sentence that fits into a log. The

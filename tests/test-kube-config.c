@@ -5,6 +5,7 @@
 
 #include "buf.h"
 #include "json.h"
+#include "pem-fixtures.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,16 +21,12 @@
 #define NOBODY 65534
 #define SECRET "s3cr3t"
 
-#define CA "-----BEGIN CERTIFICATE-----\nZmFrZSBjYQ==\n-----END CERTIFICATE-----\n"
-#define CA_DATA                                                                                             \
-        "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClptRnJaU0JqWVE9PQotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg=="
-#define CERT "-----BEGIN CERTIFICATE-----\nZmFrZSBjbGllbnQ=\n-----END CERTIFICATE-----\n"
-#define CERT_DATA                                                                                           \
-        "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClptRnJaU0JqYkdsbGJuUT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
-#define KEY "-----BEGIN EC PRIVATE KEY-----\nZmFrZSBrZXk=\n-----END EC PRIVATE KEY-----\n"
-#define KEY_DATA                                                                                            \
-        "LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tClptRnJaU0JyWlhrPQotLS0tLUVORCBFQyBQUklWQVRFIEtFWS0tLS0tC" \
-        "g=="
+#define CA PEM_CA
+#define CA_DATA PEM_CA_DATA
+#define CERT PEM_CERT
+#define CERT_DATA PEM_CERT_DATA
+#define KEY PEM_KEY
+#define KEY_DATA PEM_KEY_DATA
 #define LOCKED_KEY_DATA                                                                                     \
         "LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFURSBLRVktLS0tLQpabUZyWlE9PQotLS0tLUVORCBFTkNSWVBURUQgUFJJVkFUR" \
         "SBLRVktLS0tLQo="
@@ -275,32 +272,31 @@ static void test_aks(void **state)
 
 static void test_rancher(void **state)
 {
-        static const char text[] =
-                "apiVersion: v1\n"
-                "kind: Config\n"
-                "clusters:\n"
-                "- name: \"prod\"\n"
-                "  cluster:\n"
-                "    server: \"https://rancher.example.com/k8s/clusters/c-m-abcd\"\n"
-                "- name: \"prod-node\"\n"
-                "  cluster:\n"
-                "    server: \"https://10.1.1.1:6443\"\n"
-                "    certificate-authority-data: \"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tClptRnJaU0JqWVE9P\\\n"
-                "      Qo=\"\n"
-                "users:\n"
-                "- name: \"prod\"\n"
-                "  user:\n"
-                "    token: \"kubeconfig-u-abcde:fghij\"\n"
-                "contexts:\n"
-                "- name: \"prod\"\n"
-                "  context:\n"
-                "    user: \"prod\"\n"
-                "    cluster: \"prod\"\n"
-                "- name: \"prod-node\"\n"
-                "  context:\n"
-                "    user: \"prod\"\n"
-                "    cluster: \"prod-node\"\n"
-                "current-context: \"prod\"\n";
+        static const char text[] = "apiVersion: v1\n"
+                                   "kind: Config\n"
+                                   "clusters:\n"
+                                   "- name: \"prod\"\n"
+                                   "  cluster:\n"
+                                   "    server: \"https://rancher.example.com/k8s/clusters/c-m-abcd\"\n"
+                                   "- name: \"prod-node\"\n"
+                                   "  cluster:\n"
+                                   "    server: \"https://10.1.1.1:6443\"\n"
+                                   "    certificate-authority-data: \"" CA_DATA "\\\n"
+                                   "      \"\n"
+                                   "users:\n"
+                                   "- name: \"prod\"\n"
+                                   "  user:\n"
+                                   "    token: \"kubeconfig-u-abcde:fghij\"\n"
+                                   "contexts:\n"
+                                   "- name: \"prod\"\n"
+                                   "  context:\n"
+                                   "    user: \"prod\"\n"
+                                   "    cluster: \"prod\"\n"
+                                   "- name: \"prod-node\"\n"
+                                   "  context:\n"
+                                   "    user: \"prod\"\n"
+                                   "    cluster: \"prod-node\"\n"
+                                   "current-context: \"prod\"\n";
         _cleanup_(kube_config_freep) KubeConfig *c = parsed(text);
         _cleanup_(kube_config_freep) KubeConfig *node = parsed_sized(text, strlen(text), "prod-node");
 
@@ -309,7 +305,7 @@ static void test_rancher(void **state)
         check_string(c->token, "kubeconfig-u-abcde:fghij");
         check_string(node->context, "prod-node");
         check_string(node->server, "https://10.1.1.1:6443");
-        check_string(node->ca, "-----BEGIN CERTIFICATE-----\nZmFrZSBjYQ==\n");
+        check_string(node->ca, CA);
 }
 
 static void test_eks(void **state)
@@ -536,14 +532,22 @@ static void test_last_of_repeated_keys(void **state)
 
 static void test_data_with_line_breaks(void **state)
 {
-        _cleanup_(kube_config_freep) KubeConfig *c =
-                parsed(CONTEXT
-                       "clusters:\n- name: k\n  cluster:\n    server: https://k\n    "
-                       "certificate-authority-data: |\n"
-                       "      LS0tLS1CRUdJTiBDRVJUSUZJ\r\n      Q0FURS0tLS0tClptRnJaU0Jq\n      WVE9PQo=\n\n"
-                       "users: [{name: u, user: " USER "}]\n");
+        _cleanup_buf_ Buf b = BUF_INIT(10000);
+        static const char data[] = CA_DATA;
 
-        check_string(c->ca, "-----BEGIN CERTIFICATE-----\nZmFrZSBjYQ==\n");
+        assert_int_equal(buf_append_str(&b,
+                                        CONTEXT "users: [{name: u, user: " USER "}]\n"
+                                                "clusters:\n- name: k\n  cluster:\n    server: https://k\n"
+                                                "    certificate-authority-data: |\n"),
+                         0);
+        for (size_t i = 0; i < strlen(data); i += 64)
+                assert_int_equal(buf_printf(&b, "      %.64s%s\n", data + i, i == 64 ? "\r" : ""), 0);
+        assert_int_equal(buf_append_str(&b, "\n"), 0);
+        {
+                _cleanup_(kube_config_freep) KubeConfig *c = parsed(buf_str(&b));
+
+                check_string(c->ca, CA);
+        }
 }
 
 static void test_bad_yaml(void **state)
@@ -940,6 +944,15 @@ static void test_certificates_refused(void **state)
                 { CONFIG("{server: 'https://k', certificate-authority: /dev/null}", USER), -EINVAL,
                   "/d/f: cluster \"k\": certificate-authority is not PEM: there is no \"-----BEGIN\" in "
                   "it" },
+                { CONFIG("{server: 'https://k', certificate-authority-data: " KEY_DATA "}", USER), -EINVAL,
+                  "/d/f: cluster \"k\": certificate-authority: there is no certificate in it that can be "
+                  "read" },
+                { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA
+                                 ", client-key-data: " PEM_OTHER_KEY_DATA "}"),
+                  -EINVAL,
+                  "/d/f: user \"u\": client-certificate: the private key beside it is another one's" },
+                { CONFIG(SERVER, "{client-key-data: " KEY_DATA "}"), -EINVAL,
+                  "/d/f: user \"u\": there is a client-key, but no client-certificate" },
                 { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA "}"), -EINVAL,
                   "/d/f: user \"u\": there is a client-certificate, but no client-key" },
                 { CONFIG(SERVER, "{client-certificate-data: " CERT_DATA ", client-key: /nowhere/key}"),
@@ -1173,8 +1186,7 @@ static void test_equal(void **state)
                 "username: a, password: a",
                 "username: a, password: b",
                 CLIENT_DATA,
-                "client-certificate-data: " CA_DATA ", client-key-data: " KEY_DATA,
-                "client-certificate-data: " CERT_DATA ", client-key-data: " CA_DATA,
+                "client-certificate-data: " PEM_OTHER_CERT_DATA ", client-key-data: " PEM_OTHER_KEY_DATA,
                 "token: a, as: a",
                 "token: a, as: b",
                 "token: a, as: a, as-groups: [b]",
@@ -1372,7 +1384,7 @@ static void test_relative_paths(void **state)
         assert_int_equal(mkdir("r1", 0700), 0);
         assert_int_equal(mkdir("r2", 0700), 0);
         write_file("r1/ca", CA);
-        write_file("r2/ca", CERT);
+        write_file("r2/ca", PEM_OTHER_CERT);
         write_file("r2/token", "t2");
         write_file("r1/config", CONTEXT "clusters: [{name: k, cluster: {server: 'https://k', "
                                         "certificate-authority: ca}}]\n");
