@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "clock.h"
 #include "kube-config.h"
+#include "kube-credential.h"
 
 #include <systemd/sd-event.h>
 
@@ -13,17 +13,7 @@
  * stay in use; after client-go's plugin/pkg/client/auth/exec/exec.go, which waits until they have ended. */
 
 typedef struct KubeAuth KubeAuth;
-
-/* What a provider fetches: a token, a certificate with its key, or all of them. */
-typedef struct KubeCredential {
-        char *token;              /* bearer token; NULL: none */
-        char *client_certificate; /* PEM, with client_key; NULL: none */
-        char *client_key;         /* PEM */
-        usec_t expires;           /* CLOCK_REALTIME; 0: not known, it is good until it is refused */
-} KubeCredential;
-
-/* Wipes and frees what is in it. */
-void kube_credential_done(KubeCredential *c);
+typedef struct KubeAuthWait KubeAuthWait;
 
 /* What a fetch has come to: a credential, whose strings may be taken (and are left for the provider
  * otherwise), or NULL and why there is none, for people, as the second half of a sentence: "the program aws
@@ -68,8 +58,37 @@ typedef struct KubeIdentity {
 /* The identity to use now. Returns whether there is one: with a provider one may have to be waited for. */
 bool kube_auth_identity(KubeAuth *a, KubeIdentity *ret);
 
-/* To be told that the API server has not taken it (401). */
-void kube_auth_refused(KubeAuth *a);
+/* To be told what the API server makes of the identity of that generation: that it has taken it, or that it
+ * has not (401). The latter returns whether another one is there, or may come soon: it is fetched, or read
+ * from the token file. */
+void kube_auth_accepted(KubeAuth *a, uint64_t generation);
+bool kube_auth_refused(KubeAuth *a, uint64_t generation);
+
+/* Called once, from the event loop, unless the wait is freed first: there is an identity (problem is NULL),
+ * which may be the one that was refused if there is no other; or none can be got, and why. May free the wait
+ * and begin others, but not free the auth. */
+typedef void (*kube_auth_waited_t)(const char *problem, void *userdata);
+
+/* Waits for an identity, no longer than KUBE_AUTH_WAIT_MAX. After a fetch that has failed it does not wait
+ * for the next one. Returns 0 or -ENOMEM. */
+#define KUBE_AUTH_WAIT_MAX (KUBE_AUTH_FETCH_MAX + 10 * USEC_PER_SEC)
+int kube_auth_wait(KubeAuth *a, kube_auth_waited_t done, void *userdata, KubeAuthWait **ret);
+
+/* NULL is fine. */
+KubeAuthWait *kube_auth_wait_free(KubeAuthWait *w);
+
+/* Whether a provider fetches. */
+bool kube_auth_fetches(const KubeAuth *a);
+
+typedef struct KubeAuthStats {
+        uint64_t fetched, failed; /* how often */
+        usec_t expires;           /* of what was fetched last, on CLOCK_REALTIME; 0: not known */
+        usec_t certificate_expires; /* of the client certificate in use, the same; 0: there is none */
+} KubeAuthStats;
+const KubeAuthStats *kube_auth_stats(const KubeAuth *a);
+
+/* Why there are no credentials that can be used, "" if there are or none has been asked for. */
+const char *kube_auth_error(const KubeAuth *a);
 
 /* All that uses it has to be freed before. NULL is fine. */
 KubeAuth *kube_auth_free(KubeAuth *a);

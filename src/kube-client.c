@@ -1,36 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "encode.h"
-#include "json.h"
 #include "kube-client.h"
-#include "log.h"
+#include "kube-headers.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
-#define STATUS_MAX (64U * 1024)
-
-/* Of an answer that is no Status. */
-#define PLAIN_MAX 200U
-
 #define RETRY_AFTER_MAX USEC_PER_MINUTE
 
-struct KubeClient {
+/* The connections that were made with one client certificate. Requests that are under way when there is
+ * another certificate end on them. */
+typedef struct Connections {
+        unsigned n_ref;
         HttpClient *http;
+        uint64_t generation; /* of the certificate */
+} Connections;
+
+struct KubeClient {
+        sd_event *event;
         KubeAuth *auth;
         KubeStats *stats;
+        Connections *connections; /* for new requests; NULL: none yet */
 };
 
 struct KubeRequest {
         KubeClient *client;
-        HttpRequest *http;
-        KubeVerb verb;
+        KubeSpec spec; /* with copies of path and body: it may have to wait, or to be repeated */
+        char *path;
+        Buf body;
         kube_done_t done;
-        http_open_t on_open;
-        http_data_t on_data;
         void *userdata;
+
+        KubeAuthWait *wait;
+        Connections *connections;
+        HttpRequest *http;   /* NULL: it has not been sent */
+        uint64_t generation; /* of the identity with which it was */
+        bool repeated;
 };
 
 const char *kube_verb_to_string(KubeVerb v)
@@ -95,100 +101,57 @@ static void stats_count(KubeStats *s, KubeVerb verb, long code)
         s->requests[i].count++;
 }
 
-/* --- Status ---------------------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------------------------------- */
 
-static void read_causes(const cJSON *status, KubeStatus *ret)
+static Connections *connections_unref(Connections *c)
 {
-        JSON_FOREACH (cause, json_get(json_get(status, "details"), "causes")) {
-                const char *reason = json_string(cause, "reason");
-
-                if (!reason)
-                        continue;
-                ret->namespace_terminating |= streq(reason, "NamespaceTerminating");
-                ret->version_too_large |= streq(reason, "ResourceVersionTooLarge");
-        }
+        if (!c || --c->n_ref > 0)
+                return NULL;
+        (void) http_client_free(c->http);
+        free(c);
+        return NULL;
 }
 
-/* Proxies answer with pages and priority-and-fairness with plain text: the first line of that will do. */
-static void read_plain(const char *body, size_t size, KubeStatus *ret)
+static int connections_new(KubeClient *client, const KubeIdentity *identity, Connections **ret)
 {
-        size_t n = 0;
+        const KubeConfig *config = kube_auth_config(client->auth);
+        const HttpPeer peer = {
+                .ca = config->ca,
+                .client_certificate = (char *) identity->client_certificate,
+                .client_key = (char *) identity->client_key,
+                .server_name = config->tls_server_name,
+                .insecure = config->insecure_skip_tls_verify,
+                .proxy = config->proxy_url,
+        };
+        Connections *c = calloc(1, sizeof(*c));
+        int r;
 
-        while (size > 0 && isspace((unsigned char) *body)) {
-                body++;
-                size--;
-        }
-        while (n < size && body[n] && body[n] != '\r' && body[n] != '\n')
-                n++;
-        if (n == 0 || *body == '<')
-                (void) snprintf(ret->message, sizeof(ret->message), "HTTP status %ld%s", ret->code,
-                                n > 0 ? " with a page that is not the API server's" : "");
+        if (!c)
+                return -ENOMEM;
+        c->n_ref = 1;
+        c->generation = identity->certificate_generation;
+        r = http_client_new(client->event, &peer, &c->http);
+        if (r < 0)
+                free(c);
         else
-                (void) snprintf(ret->message, sizeof(ret->message), "HTTP status %ld: %.*s", ret->code,
-                                str_fit(body, n, PLAIN_MAX), body);
+                *ret = c;
+        return r;
 }
 
-void kube_status_read(long code, const char *body, size_t size, const char *transport_error, KubeStatus *ret)
+/* A new token goes over the old connections, a new certificate needs new ones. */
+static int connect_as(KubeClient *c, const KubeIdentity *identity)
 {
-        _cleanup_json_ cJSON *j = NULL;
-        const char *reason, *message;
+        Connections *new;
+        int r;
 
-        *ret = (KubeStatus){ .code = code };
-        if (code == 0) {
-                (void) snprintf(ret->message, sizeof(ret->message), "%s",
-                                str_empty(transport_error) ? "no answer" : transport_error);
-                return;
-        }
-        if (json_parse(body, size, STATUS_MAX, &j) >= 0)
-                read_causes(j, ret);
-        reason = json_string(j, "reason");
-        message = json_string(j, "message");
-        (void) snprintf(ret->reason, sizeof(ret->reason), "%s", reason ? reason : "");
-        if (str_empty(message)) {
-                read_plain(body, size, ret);
-                return;
-        }
-        (void) snprintf(ret->message, sizeof(ret->message), "%.*s",
-                        str_fit(message, strlen(message), sizeof(ret->message) - 1), message);
-        ret->immutable = code == 422 && strstr(message, "field is immutable");
-}
-
-/* Nothing behind the address, or nothing that works; a gateway's 504 is no Status, while the API server's
- * may be about a webhook that one namespace has. */
-static bool server_is_away(const KubeStatus *status)
-{
-        return status->code == 0 || status->code == 502 || status->code == 503 ||
-               (status->code == 504 && !*status->reason);
-}
-
-bool kube_status_concerns_all(HttpOutcome outcome, const KubeStatus *status)
-{
-        return server_is_away(status) || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED;
-}
-
-/* --- authentication -------------------------------------------------------------------------------- */
-
-/* RFC 7617. */
-static int basic_header(const KubeConfig *config, char **ret)
-{
-        _cleanup_erase_ char *pair = NULL, *encoded = NULL;
-
-        pair = str_printf("%s:%s", config->username, config->password ? config->password : "");
-        encoded = pair ? encode_base64(pair, strlen(pair)) : NULL;
-        *ret = encoded ? str_printf("Authorization: Basic %s", encoded) : NULL;
-        return *ret ? 0 : -ENOMEM;
-}
-
-static int authorization_header(KubeClient *c, char **ret)
-{
-        const KubeConfig *config = kube_auth_config(c->auth);
-        KubeIdentity identity;
-
-        (void) kube_auth_identity(c->auth, &identity);
-        if (!identity.token)
-                return config->username ? basic_header(config, ret) : 0;
-        *ret = str_printf("Authorization: Bearer %s", identity.token);
-        return *ret ? 0 : -ENOMEM;
+        if (c->connections && c->connections->generation == identity->certificate_generation)
+                return 0;
+        r = connections_new(c, identity, &new);
+        if (r < 0)
+                return r;
+        (void) connections_unref(c->connections);
+        c->connections = new;
+        return 0;
 }
 
 /* --- requests -------------------------------------------------------------------------------------- */
@@ -197,87 +160,174 @@ static void on_open(void *userdata)
 {
         KubeRequest *q = userdata;
 
-        q->on_open(q->userdata);
+        q->spec.on_open(q->userdata);
 }
 
 static int on_data(const void *p, size_t n, void *userdata)
 {
         KubeRequest *q = userdata;
 
-        return q->on_data(p, n, q->userdata);
+        return q->spec.on_data(p, n, q->userdata);
+}
+
+/* Ends it without an answer. */
+static void give_up(KubeRequest *q, const char *why)
+{
+        KubeStatus status;
+
+        stats_count(q->client->stats, q->spec.verb, 0);
+        kube_status_read(0, NULL, 0, why, &status);
+        q->done(q, HTTP_RETRY, &status, q->userdata);
+}
+
+static void take_answer(KubeRequest *q, HttpOutcome outcome)
+{
+        const Buf *body = http_request_body(q->http);
+        KubeStatus status = { .code = http_request_status(q->http) };
+
+        if (*http_request_error(q->http))
+                status.code = 0; /* it began, but did not come to its end */
+        if (outcome != HTTP_OK)
+                kube_status_read(status.code, buf_str(body), body->size, http_request_error(q->http),
+                                 &status);
+        q->done(q, outcome, &status, q->userdata);
+}
+
+static int send_or_wait(KubeRequest *q);
+
+/* Returns whether it goes on with another identity. */
+static bool repeat(KubeRequest *q)
+{
+        if (!kube_auth_refused(q->client->auth, q->generation) || q->repeated ||
+            q->spec.verb == KUBE_PROBE)
+                return false;
+        q->repeated = true;
+        return send_or_wait(q) >= 0;
 }
 
 static void on_done(HttpRequest *http, HttpOutcome outcome, void *userdata)
 {
         KubeRequest *q = userdata;
-        const Buf *body = http_request_body(http);
-        KubeStatus status = { .code = http_request_status(http) };
+        KubeClient *c = q->client;
+        long code = *http_request_error(http) ? 0 : http_request_status(http);
 
-        if (*http_request_error(http))
-                status.code = 0; /* it began, but did not come to its end */
-        stats_count(q->client->stats, q->verb, status.code);
-        if (q->verb == KUBE_APPLY)
-                kube_histogram_add(&q->client->stats->writes, http_request_duration(http));
-        if (outcome == HTTP_UNAUTHORIZED)
-                kube_auth_refused(q->client->auth);
-        if (outcome != HTTP_OK)
-                kube_status_read(status.code, buf_str(body), body->size, http_request_error(http), &status);
-        q->done(q, outcome, &status, q->userdata);
+        stats_count(c->stats, q->spec.verb, code);
+        if (q->spec.verb == KUBE_APPLY)
+                kube_histogram_add(&c->stats->writes, http_request_duration(http));
+        if (outcome == HTTP_UNAUTHORIZED) {
+                if (repeat(q))
+                        return;
+        } else if (code > 0)
+                kube_auth_accepted(c->auth, q->generation);
+        take_answer(q, outcome);
 }
 
-/* The lines of the request, the caller's to free, but not the strings; NULL when memory is out. */
-static const char **collect_headers(const KubeConfig *config, const char *const fixed[static 3])
+/* What is left of the time when it is repeated: waiting for credentials does not count. */
+static usec_t time_left(const KubeRequest *q)
 {
-        char **impersonate = config->impersonate;
-        const char **headers;
-        size_t n = 0;
-
-        while (impersonate && impersonate[n])
-                n++;
-        headers = calloc(n + 4, sizeof(*headers));
-        for (size_t i = 0; headers && i < n; i++)
-                headers[i] = impersonate[i];
-        for (size_t i = 0; headers && i < 3; i++)
-                if (fixed[i])
-                        headers[n++] = fixed[i];
-        return headers;
+        if (q->spec.timeout == 0 || !q->http)
+                return q->spec.timeout;
+        return MAX(usec_sub(q->spec.timeout, http_request_duration(q->http)), USEC_PER_SEC);
 }
 
-static int start(KubeRequest *q, const KubeSpec *spec)
+static void drop_sent(KubeRequest *q)
 {
-        _cleanup_free_ char *url = NULL, *accept = NULL, *content_type = NULL;
-        _cleanup_free_ const char **headers = NULL;
-        _cleanup_erase_ char *authorization = NULL;
+        q->http = http_request_free(q->http);
+        q->connections = connections_unref(q->connections);
+}
+
+static int start(KubeRequest *q, const KubeIdentity *identity)
+{
+        const KubeConfig *config = kube_auth_config(q->client->auth);
+        _cleanup_(kube_headers_freep) char **headers = NULL;
+        Connections *c = q->client->connections;
+        const KubeSpec *spec = &q->spec;
+        _cleanup_free_ char *url = NULL;
+        HttpRequest *sent;
         int r;
 
-        url = str_printf("%s%s", kube_auth_config(q->client->auth)->server, spec->path);
-        accept = str_printf("Accept: %s", spec->accept ? spec->accept : "application/json");
-        if (spec->content_type)
-                content_type = str_printf("Content-Type: %s", spec->content_type);
-        if (!url || !accept || (spec->content_type && !content_type))
+        url = str_printf("%s%s", config->server, spec->path);
+        if (!url)
                 return -ENOMEM;
-        r = authorization_header(q->client, &authorization);
+        r = kube_headers_make(config, identity->token, spec->accept ? spec->accept : "application/json",
+                              spec->content_type, &headers);
         if (r < 0)
                 return r;
-        headers = collect_headers(kube_auth_config(q->client->auth),
-                                  (const char *const[]){ accept, content_type, authorization });
-        if (!headers)
-                return -ENOMEM;
 
         HttpSpec http = {
                 .method = verb_method(spec->verb),
                 .url = url,
-                .headers = headers,
+                .headers = (const char *const *) headers,
                 .body = spec->body,
                 .body_size = spec->body_size,
-                .timeout = spec->timeout,
-                .response_max = MAX(spec->response_max, STATUS_MAX),
-                .compressed = spec->compressed &&
-                              !kube_auth_config(q->client->auth)->disable_compression,
+                .timeout = time_left(q),
+                .response_max = MAX(spec->response_max, KUBE_STATUS_MAX),
+                .compressed = spec->compressed && !config->disable_compression,
                 .on_open = spec->on_open ? on_open : NULL,
                 .on_data = spec->on_data ? on_data : NULL,
         };
-        return http_request_start(q->client->http, &http, on_done, q, &q->http);
+        r = http_request_start(c->http, &http, on_done, q, &sent);
+        if (r < 0)
+                return r;
+        drop_sent(q);
+        q->http = sent;
+        q->connections = c;
+        q->generation = identity->generation;
+        c->n_ref++;
+        return 0;
+}
+
+static int send_as(KubeRequest *q, const KubeIdentity *identity)
+{
+        int r = connect_as(q->client, identity);
+
+        return r < 0 ? r : start(q, identity);
+}
+
+static void on_waited(const char *problem, void *userdata)
+{
+        char why[sizeof(((KubeStatus *) NULL)->message)];
+        KubeRequest *q = userdata;
+        KubeIdentity identity;
+        int r;
+
+        q->wait = kube_auth_wait_free(q->wait);
+        (void) kube_auth_identity(q->client->auth, &identity);
+        if (problem) {
+                (void) snprintf(why, sizeof(why), "cannot get credentials: %s", problem);
+                give_up(q, why);
+        } else if (q->repeated && identity.generation == q->generation)
+                take_answer(q, HTTP_UNAUTHORIZED);
+        else {
+                r = send_as(q, &identity);
+                if (r < 0)
+                        give_up(q, strerror(-r));
+        }
+}
+
+static int send_or_wait(KubeRequest *q)
+{
+        KubeIdentity identity;
+
+        if (kube_auth_identity(q->client->auth, &identity))
+                return send_as(q, &identity);
+        if (q->spec.verb == KUBE_PROBE)
+                return -EAGAIN;
+        return kube_auth_wait(q->client->auth, on_waited, q, &q->wait);
+}
+
+static int copy_spec(KubeRequest *q, const KubeSpec *spec)
+{
+        int r;
+
+        q->spec = *spec;
+        q->spec.path = q->path = strdup(spec->path);
+        if (!q->path)
+                return -ENOMEM;
+        q->body = BUF_INIT_SECRET(spec->body_size);
+        r = buf_append(&q->body, spec->body, spec->body_size);
+        q->spec.body = spec->body ? buf_str(&q->body) : NULL;
+        return r;
 }
 
 int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,
@@ -290,12 +340,12 @@ int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, v
         if (!q)
                 return -ENOMEM;
         q->client = c;
-        q->verb = spec->verb;
-        q->on_open = spec->on_open;
-        q->on_data = spec->on_data;
         q->done = done;
         q->userdata = userdata;
-        r = start(q, spec);
+        r = copy_spec(q, spec);
+        if (r < 0)
+                return r;
+        r = send_or_wait(q);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(q);
@@ -304,24 +354,29 @@ int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, v
 
 const Buf *kube_request_body(const KubeRequest *q)
 {
-        return http_request_body(q->http);
+        static const Buf nothing = BUF_INIT(0);
+
+        return q->http ? http_request_body(q->http) : &nothing;
 }
 
 usec_t kube_request_retry_after(const KubeRequest *q)
 {
-        return MIN(http_request_retry_after(q->http), RETRY_AFTER_MAX);
+        return q->http ? MIN(http_request_retry_after(q->http), RETRY_AFTER_MAX) : 0;
 }
 
 bool kube_request_multiplexed(const KubeRequest *q)
 {
-        return http_request_multiplexed(q->http);
+        return q->http && http_request_multiplexed(q->http);
 }
 
 KubeRequest *kube_request_free(KubeRequest *q)
 {
         if (!q)
                 return NULL;
-        (void) http_request_free(q->http);
+        drop_sent(q);
+        (void) kube_auth_wait_free(q->wait);
+        buf_done(&q->body);
+        free(q->path);
         free(q);
         return NULL;
 }
@@ -330,40 +385,34 @@ KubeRequest *kube_request_free(KubeRequest *q)
 
 int kube_client_new(sd_event *event, KubeAuth *auth, KubeStats *stats, KubeClient **ret)
 {
-        _cleanup_(kube_client_freep) KubeClient *c = NULL;
-        const KubeConfig *config = kube_auth_config(auth);
-        const HttpPeer peer = {
-                .ca = config->ca,
-                .client_certificate = config->client_certificate,
-                .client_key = config->client_key,
-                .server_name = config->tls_server_name,
-                .insecure = config->insecure_skip_tls_verify,
-                .proxy = config->proxy_url,
-        };
-        int r;
+        KubeClient *c;
 
         c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
+        c->event = sd_event_ref(event);
         c->auth = auth;
         c->stats = stats;
-        r = http_client_new(event, &peer, &c->http);
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(c);
+        *ret = c;
         return 0;
+}
+
+usec_t kube_client_delay_max(const KubeClient *c)
+{
+        return kube_auth_fetches(c->auth) ? 2 * KUBE_AUTH_WAIT_MAX : 0;
 }
 
 usec_t kube_client_last_activity(const KubeClient *c)
 {
-        return http_client_last_activity(c->http);
+        return c->connections ? http_client_last_activity(c->connections->http) : 0;
 }
 
 KubeClient *kube_client_free(KubeClient *c)
 {
         if (!c)
                 return NULL;
-        (void) http_client_free(c->http);
+        (void) connections_unref(c->connections);
+        (void) sd_event_unref(c->event);
         free(c);
         return NULL;
 }

@@ -3,8 +3,9 @@
 
 #include "http.h"
 #include "kube-auth.h"
+#include "kube-status.h"
 
-/* Authenticated requests to one API server, and what its answers mean. */
+/* Authenticated requests to one API server. */
 
 typedef struct KubeClient KubeClient;
 typedef struct KubeRequest KubeRequest;
@@ -47,25 +48,6 @@ typedef struct KubeStats {
         KubeHistogram writes; /* how long applies took */
 } KubeStats;
 
-/* The Status object of an answer that is no success
- * (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/), or a stand-in for it. */
-typedef struct KubeStatus {
-        long code;                  /* HTTP's; 0: no answer */
-        bool namespace_terminating; /* 403: nothing can be created there any more */
-        bool immutable;             /* 422: the Secret's type or data cannot be changed */
-        bool version_too_large;     /* 504: the server has not come to that resourceVersion */
-        char reason[64];            /* "NotFound"; "" if there was none */
-        char message[384];          /* for people, never empty */
-} KubeStatus;
-
-/* Reads a body that came with a status code; transport_error is used for code 0. Pure. */
-void kube_status_read(long code, const char *body, size_t size, const char *transport_error,
-                      KubeStatus *ret);
-
-/* Whether what failed would have failed for any other object, too: the server is away, busy, or does not know
- * us. */
-bool kube_status_concerns_all(HttpOutcome outcome, const KubeStatus *status);
-
 /* As http_done_t. status is valid during the call; on HTTP_OK only its code is set. */
 typedef void (*kube_done_t)(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata);
 
@@ -73,7 +55,7 @@ typedef struct KubeSpec {
         KubeVerb verb;
         const char *path; /* with the query, "/api/v1/namespaces?watch=1"; the server's prefix is put before
                              it */
-        const char *accept; /* NULL: application/json */
+        const char *accept; /* NULL: application/json; has to outlive the request, as the next */
         const char *content_type;
         const char *body; /* copied */
         size_t body_size;
@@ -87,9 +69,15 @@ typedef struct KubeSpec {
 /* auth and stats have to outlive the client. Returns 0 or a negative errno. */
 int kube_client_new(sd_event *event, KubeAuth *auth, KubeStats *stats, KubeClient **ret);
 
-/* Starts a request; nothing is called back before this returns. */
+/* Starts a request; nothing is called back before this returns. If credentials have to be fetched first, it
+ * waits; if they cannot be got, it ends with code 0. One that is answered with 401 is repeated, once, as soon
+ * as there are others. A KUBE_PROBE does neither. Returns 0, -EAGAIN (a probe would have to wait), or another
+ * negative errno. */
 int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,
                         KubeRequest **ret);
+
+/* By how much a request may take longer than its timeout, because credentials have to be fetched. */
+usec_t kube_client_delay_max(const KubeClient *c);
 
 /* See http_client_last_activity(). */
 usec_t kube_client_last_activity(const KubeClient *c);

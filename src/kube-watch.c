@@ -156,7 +156,7 @@ static int begin_request(KubeWatch *w, WatchState state, char *path, const KubeS
         if (!owned)
                 return -ENOMEM;
         whole.path = owned;
-        set_state(w, state, spec->timeout);
+        set_state(w, state, usec_add(spec->timeout, kube_client_delay_max(w->client)));
         return kube_client_request(w->client, &whole, done, w, &w->request);
 }
 

@@ -30,7 +30,7 @@ static size_t n_watched;
 static size_t fails_at; /* the one that cannot be watched */
 static char put[256];   /* "SECRET ID PROBLEM" */
 
-static int double_keys_new(sd_event *event, KubeAuth *config, KubeStats *stats, const char *secret,
+static int double_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char *secret,
                            kube_keys_changed_t changed, void *userdata, KubeKeys **ret)
 {
         KubeKeys *k;

@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "clock.h"
-
-/* The age of a token is the test's business. */
-static usec_t test_now;
-
-static usec_t test_boottime(void)
-{
-        return test_now;
-}
-
-#define clock_boottime test_boottime
-#include "kube-auth.c"
 #include "kube-client.c"
-#undef clock_boottime
 
 #include "kube-script.h"
+#include "x509-fixtures.h"
 
 #define TIMEOUT (10 * USEC_PER_SEC)
 
@@ -75,7 +63,6 @@ static int setup(void **state)
         f->config.server = f->server.script.url;
         f->streamed = BUF_INIT(1024U * 1024);
         answer_with(&f->server, "200 OK", "", "{}");
-        test_now = USEC_PER_HOUR;
         assert_return_code(kube_auth_new(f->event, &f->config, &f->auth), 0);
         assert_return_code(kube_client_new(f->event, f->auth, &f->stats, &f->client), 0);
         *state = f;
@@ -167,7 +154,8 @@ static uint64_t count_of(const KubeStats *s, KubeVerb verb, long code)
 
 static void test_verbs(void **state)
 {
-        static const char *const expected[] = { "get", "list", "watch", "apply", "patch", "create", "delete", "probe" };
+        static const char *const expected[] = { "get",   "list",   "watch",  "apply",
+                                                "patch", "create", "delete", "probe" };
 
         assert_int_equal(ELEMENTSOF(expected), _KUBE_VERB_MAX);
         for (KubeVerb v = 0; v < _KUBE_VERB_MAX; v++)
@@ -216,261 +204,9 @@ static void test_stats_table_full(void **state)
         free(s);
 }
 
-/* --- Status ---------------------------------------------------------------------------------------- */
-
 #define STATUS(code, reason, message, details)                                                           \
         "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":" \
         "\"" message "\",\"reason\":\"" reason "\",\"details\":" details ",\"code\":" #code "}\n"
-
-static const struct {
-        long code;
-        const char *body, *reason, *message;
-        bool terminating, immutable, too_large;
-} statuses[] = {
-        { 409,
-          STATUS(409, "Conflict",
-                 "Apply failed with 1 conflict: conflict with \\\"kubectl-create\\\" using v1: "
-                 ".data..dockerconfigjson",
-                 "{\"causes\":[{\"reason\":\"FieldManagerConflict\",\"message\":\"conflict with "
-                 "\\\"kubectl-create\\\" using "
-                 "v1\",\"field\":\".data..dockerconfigjson\"}]}"),
-          "Conflict",
-          "Apply failed with 1 conflict: conflict with \"kubectl-create\" using v1: "
-          ".data..dockerconfigjson" },
-        { 409,
-          STATUS(409, "Conflict",
-                 "Operation cannot be fulfilled on secrets \\\"ecr\\\": the object has been modified; "
-                 "please apply your "
-                 "changes to the latest version and try again",
-                 "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
-          "Conflict",
-          "Operation cannot be fulfilled on secrets \"ecr\": the object has been modified; please apply "
-          "your changes to "
-          "the latest version and try again" },
-        { 403,
-          STATUS(403, "Forbidden",
-                 "secrets \\\"ecr\\\" is forbidden: unable to create new content in namespace x because it "
-                 "is being "
-                 "terminated",
-                 "{\"name\":\"ecr\",\"kind\":\"secrets\",\"causes\":[{\"reason\":\"NamespaceTerminating\","
-                 "\"message\":"
-                 "\"namespace x is being terminated\",\"field\":\"metadata.namespace\"}]}"),
-          "Forbidden",
-          "secrets \"ecr\" is forbidden: unable to create new content in namespace x because it is being "
-          "terminated",
-          .terminating = true },
-        { 403,
-          STATUS(403, "Forbidden",
-                 "secrets \\\"ecr\\\" is forbidden: User \\\"eatr\\\" cannot patch resource \\\"secrets\\\" "
-                 "in API group "
-                 "\\\"\\\" in the namespace \\\"x\\\"",
-                 "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
-          "Forbidden",
-          "secrets \"ecr\" is forbidden: User \"eatr\" cannot patch resource \"secrets\" in API group \"\" "
-          "in the "
-          "namespace \"x\"" },
-        { 403,
-          STATUS(403, "Forbidden",
-                 "secrets \\\"ecr\\\" is forbidden: exceeded quota: q, requested: secrets=1, used: "
-                 "secrets=1, limited: "
-                 "secrets=1",
-                 "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
-          "Forbidden",
-          "secrets \"ecr\" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=1, limited: "
-          "secrets=1" },
-        { 422,
-          STATUS(422, "Invalid",
-                 "Secret \\\"ecr\\\" is invalid: type: Invalid value: "
-                 "\\\"kubernetes.io/dockerconfigjson\\\": field is "
-                 "immutable",
-                 "{\"name\":\"ecr\",\"kind\":\"Secret\",\"causes\":[{\"reason\":\"FieldValueInvalid\","
-                 "\"message\":\"Invalid "
-                 "value: \\\"kubernetes.io/dockerconfigjson\\\": field is "
-                 "immutable\",\"field\":\"type\"}]}"),
-          "Invalid",
-          "Secret \"ecr\" is invalid: type: Invalid value: \"kubernetes.io/dockerconfigjson\": field is "
-          "immutable",
-          .immutable = true },
-        { 422,
-          STATUS(422, "Invalid",
-                 "Secret \\\"ecr\\\" is invalid: data: Forbidden: field is immutable when `immutable` is "
-                 "set",
-                 "{\"name\":\"ecr\",\"kind\":\"Secret\",\"causes\":[{\"reason\":\"FieldValueForbidden\","
-                 "\"message\":"
-                 "\"Forbidden: field is immutable when `immutable` is set\",\"field\":\"data\"}]}"),
-          "Invalid",
-          "Secret \"ecr\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
-          .immutable = true },
-        /* A name is not a message. */
-        { 422,
-          STATUS(422, "Invalid",
-                 "Secret \\\"immutable\\\" is invalid: metadata.annotations: Too long: must have at most "
-                 "262144 bytes",
-                 "{}"),
-          "Invalid",
-          "Secret \"immutable\" is invalid: metadata.annotations: Too long: must have at most 262144 "
-          "bytes" },
-        { 400,
-          STATUS(400, "BadRequest", "admission webhook \\\"x\\\" denied the request: field is immutable",
-                 "{}"),
-          "BadRequest", "admission webhook \"x\" denied the request: field is immutable" },
-        { 504,
-          STATUS(504, "Timeout", "Timeout: Too large resource version: 1000000, current: 1777",
-                 "{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource "
-                 "version\"}],"
-                 "\"retryAfterSeconds\":1}"),
-          "Timeout", "Timeout: Too large resource version: 1000000, current: 1777", .too_large = true },
-        { 404,
-          STATUS(404, "NotFound", "namespaces \\\"x\\\" not found",
-                 "{\"name\":\"x\",\"kind\":\"namespaces\"}"),
-          "NotFound", "namespaces \"x\" not found" },
-        { 500,
-          STATUS(500, "InternalError", "Internal error occurred: failed calling webhook \\\"x\\\"",
-                 "{\"causes\":[{\"message\":\"failed calling webhook\"}]}"),
-          "InternalError", "Internal error occurred: failed calling webhook \"x\"" },
-        /* What is no Status. */
-        { 429, "Too many requests, please try again later.\n", "",
-          "HTTP status 429: Too many requests, please try again later." },
-        { 502, "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n</html>\r\n", "",
-          "HTTP status 502 with a page that is not the API server's" },
-        { 502, "\n\n  <!DOCTYPE html>\n<html></html>", "",
-          "HTTP status 502 with a page that is not the API server's" },
-        { 503, "upstream connect error\r\nreset reason: connection failure\r\n", "",
-          "HTTP status 503: upstream connect error" },
-        { 500, "", "", "HTTP status 500" },
-        { 500, " \r\n\t\n", "", "HTTP status 500" },
-        { 401, "{\"error\":\"x\"}", "", "HTTP status 401: {\"error\":\"x\"}" },
-        { 401, "null", "", "HTTP status 401: null" },
-        { 400, "{\"message\":7}", "", "HTTP status 400: {\"message\":7}" },
-        /* A Status without a message keeps what it has. */
-        { 409,
-          "{\"reason\":\"Conflict\",\"message\":\"\",\"details\":{\"causes\":[{\"reason\":"
-          "\"FieldManagerConflict\"}]}}",
-          "Conflict",
-          "HTTP status 409: {\"reason\":\"Conflict\",\"message\":\"\",\"details\":{\"causes\":[{\"reason\":"
-          "\"FieldManagerConflict\"}]}}" },
-        { 409,
-          "{\"message\":\"m\",\"reason\":[],\"details\":{\"causes\":[7,null,\"FieldManagerConflict\",{"
-          "\"reason\":7}]}}",
-          "", "m" },
-        { 409, "{\"message\":\"m\",\"details\":{\"causes\":\"FieldManagerConflict\"}}", "", "m" },
-        { 409, "{\"message\":\"m\",\"details\":[]}", "", "m" },
-};
-
-static void read_copied(long code, const char *body, size_t n, KubeStatus *ret)
-{
-        char *copy = malloc(MAX(n, 1U)); /* so that reading beyond it is noticed */
-
-        assert_non_null(copy);
-        memcpy(copy, body, n);
-        memset(ret, 0xaa, sizeof(*ret));
-        kube_status_read(code, copy, n, "unused", ret);
-        free(copy);
-        assert_int_equal(ret->code, code);
-        assert_true(*ret->message);
-        assert_true(memchr(ret->message, '\0', sizeof(ret->message)));
-        assert_true(memchr(ret->reason, '\0', sizeof(ret->reason)));
-}
-
-static void test_status(void **state)
-{
-        for (size_t i = 0; i < ELEMENTSOF(statuses); i++) {
-                KubeStatus s;
-
-                read_copied(statuses[i].code, statuses[i].body, strlen(statuses[i].body), &s);
-                assert_string_equal(s.message, statuses[i].message);
-                assert_string_equal(s.reason, statuses[i].reason);
-                assert_int_equal(s.namespace_terminating, statuses[i].terminating);
-                assert_int_equal(s.immutable, statuses[i].immutable);
-                assert_int_equal(s.version_too_large, statuses[i].too_large);
-        }
-}
-
-static void test_status_truncated(void **state)
-{
-        for (size_t i = 0; i < ELEMENTSOF(statuses); i++)
-                for (size_t n = 0; n < strlen(statuses[i].body); n++) {
-                        KubeStatus s;
-
-                        read_copied(statuses[i].code, statuses[i].body, n, &s);
-                }
-}
-
-static void test_status_no_answer(void **state)
-{
-        KubeStatus s;
-
-        kube_status_read(0, "", 0, "Connection refused", &s);
-        assert_int_equal(s.code, 0);
-        assert_string_equal(s.message, "Connection refused");
-        kube_status_read(0, "{\"message\":\"x\"}", 15, "", &s);
-        assert_string_equal(s.message, "no answer");
-        kube_status_read(0, NULL, 0, NULL, &s);
-        assert_string_equal(s.message, "no answer");
-        kube_status_read(500, NULL, 0, NULL, &s);
-        assert_string_equal(s.message, "HTTP status 500");
-}
-
-static bool is_utf8(const char *s)
-{
-        for (; *s; s++) {
-                unsigned char c = (unsigned char) *s;
-                unsigned more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-
-                for (; more > 0; more--)
-                        if (((unsigned char) *++s & 0xc0) != 0x80)
-                                return false;
-        }
-        return true;
-}
-
-/* Long texts are cut, but never within a character: systemd refuses a status that is not UTF-8, and the
- * journal shows such a message as a blob. */
-static void test_status_long(void **state)
-{
-        static const char *const fills[] = { "x", "\303\274", "\342\202\254", "\360\237\230\200" };
-        char text[2000], body[4100];
-        KubeStatus s;
-
-        for (size_t i = 0; i < ELEMENTSOF(fills); i++)
-                for (size_t shift = 0; shift < 4; shift++) {
-                        memset(text, 'a', shift);
-                        text[shift] = '\0';
-                        while (strlen(text) < 1000)
-                                (void) strcat(text, fills[i]);
-                        read_copied(500, text, strlen(text), &s);
-                        assert_true(is_utf8(s.message));
-                        assert_in_range(strlen(s.message), 200, 217);
-                        (void) snprintf(body, sizeof(body), "{\"message\":\"%s\",\"reason\":\"%s\"}", text,
-                                        text);
-                        read_copied(500, body, strlen(body), &s);
-                        assert_true(is_utf8(s.message));
-                        assert_in_range(strlen(s.message), sizeof(s.message) - 4, sizeof(s.message) - 1);
-                }
-        /* Nothing but continuation bytes: that never was UTF-8. */
-        memset(text, 0x80, sizeof(text));
-        read_copied(500, text, sizeof(text), &s);
-        memset(text, '\0', sizeof(text));
-        read_copied(500, text, sizeof(text), &s);
-        assert_string_equal(s.message, "HTTP status 500");
-}
-
-static void test_status_too_large(void **state)
-{
-        size_t n = 65537;
-        char *body = malloc(n);
-        KubeStatus s;
-
-        assert_non_null(body);
-        memset(body, ' ', n);
-        memcpy(body, "{\"message\":\"x\"}", 15);
-        kube_status_read(409, body, n, NULL, &s);
-        assert_string_equal(s.reason, "");
-        assert_true(startswith(s.message, "HTTP status 409: {\"message\":\"x\"}"));
-        kube_status_read(409, body, n - 1, NULL, &s);
-        assert_string_equal(s.message, "x");
-        free(body);
-}
 
 /* --- requests -------------------------------------------------------------------------------------- */
 
@@ -593,7 +329,8 @@ static void test_request_refused(void **state)
 {
         Fixture *f = *state;
 
-        answer_with(&f->server, "409 Conflict", "Content-Type: application/json\r\n", statuses[0].body);
+        answer_with(&f->server, "409 Conflict", "Content-Type: application/json\r\n",
+                    STATUS(409, "Conflict", "Apply failed with 1 conflict", "{}"));
         exchange(f, &(KubeSpec){ .verb = KUBE_APPLY,
                                  .path = "/x",
                                  .body = "{}",
@@ -601,7 +338,7 @@ static void test_request_refused(void **state)
                                  .timeout = TIMEOUT });
         assert_int_equal(f->outcome, HTTP_CONFLICT);
         assert_int_equal(f->status.code, 409);
-        assert_string_equal(f->status.message, statuses[0].message);
+        assert_string_equal(f->status.message, "Apply failed with 1 conflict");
 
         answer_with(&f->server, "429 Too Many Requests", "Retry-After: 2\r\n", "Too many requests\n");
         get(f);
@@ -726,95 +463,305 @@ static void test_last_activity(void **state)
                         clock_boottime());
 }
 
-/* --- tokens ---------------------------------------------------------------------------------------- */
+/* --- credentials that are fetched -------------------------------------------------------------------- */
 
-static void write_file(const char *path, const char *text)
+/* A provider that answers when the test says so. */
+static kube_auth_fetched_t provider_done;
+static void *provider_userdata;
+static unsigned n_fetches;
+
+static int provider_fetch(void *self, kube_auth_fetched_t done, void *userdata)
 {
-        FILE *file = fopen(path, "we");
-
-        assert_non_null(file);
-        assert_true(fputs(text, file) >= 0);
-        assert_int_equal(fclose(file), 0);
+        provider_done = done;
+        provider_userdata = userdata;
+        n_fetches++;
+        return 0;
 }
 
-static void assert_token(Fixture *f, const char *token)
+static void provider_cancel(void *self)
 {
-        _cleanup_free_ char *line = str_printf("Authorization: Bearer %s", token);
-
-        get(f);
-        assert_header(f, line);
+        provider_done = NULL;
 }
 
-static void test_token_file(void **state)
+static const KubeAuthProvider provider = { .fetch = provider_fetch,
+                                           .cancel = provider_cancel,
+                                           .free = provider_cancel };
+
+static void provide(const char *token, const char *certificate, const char *key)
+{
+        KubeCredential c = { .token = token ? strdup(token) : NULL,
+                             .client_certificate = certificate ? strdup(certificate) : NULL,
+                             .client_key = key ? strdup(key) : NULL };
+
+        provider_done(&c, NULL, provider_userdata);
+        kube_credential_done(&c);
+}
+
+static int setup_fetching(void **state)
+{
+        Fixture *f;
+
+        (void) setup(state);
+        f = *state;
+        kube_auth_set_provider(f->auth, &provider, f);
+        n_fetches = 0;
+        return 0;
+}
+
+static const KubeSpec apply_spec = { .verb = KUBE_APPLY,
+                                     .path = "/y",
+                                     .body = "{\"a\":1}",
+                                     .body_size = 7,
+                                     .timeout = TIMEOUT,
+                                     .response_max = 1024 };
+
+static KubeRequest *begin_request(Fixture *f, const KubeSpec *spec)
+{
+        char path[] = "/y", body[] = "{\"a\":1}";
+        KubeSpec fleeting = *spec; /* what it points to is gone before the request is sent */
+        KubeRequest *q;
+
+        fleeting.path = path;
+        if (spec->body)
+                fleeting.body = body;
+        f->n_done = 0;
+        assert_return_code(kube_client_request(f->client, &fleeting, on_test_done, f, &q), 0);
+        memset(path, 'x', sizeof(path) - 1);
+        memset(body, 'x', sizeof(body) - 1);
+        return q;
+}
+
+static void test_requests_wait_for_credentials(void **state)
 {
         Fixture *f = *state;
-        char path[] = "/tmp/eatr-test-token-XXXXXX";
-        int fd = mkstemp(path);
+        Script *s = &f->server.script;
+        KubeRequest *q = begin_request(f, &apply_spec), *other = begin_request(f, &apply_spec);
+        ScriptPeer *p;
 
-        assert_return_code(fd, errno);
-        (void) close(fd);
-        f->config.token = (char *) "from-the-start";
-        f->config.token_file = path;
-
-        /* Nothing good has been read yet. */
-        assert_token(f, "from-the-start");
-        write_file(path, "one\n");
-        assert_token(f, "one");
-
-        /* A change shows after a minute, and not before. */
-        write_file(path, "two\n");
-        assert_token(f, "one");
-        test_now += 59 * USEC_PER_SEC;
-        assert_token(f, "one");
-        test_now += USEC_PER_SEC;
-        assert_token(f, "two");
-
-        /* An empty or missing file is somebody at work on it. */
-        test_now += USEC_PER_MINUTE;
-        write_file(path, " \n");
-        assert_token(f, "two");
-        (void) unlink(path);
-        assert_token(f, "two");
-        test_now += USEC_PER_DAY;
-        assert_token(f, "two");
-        write_file(path, "three");
-        assert_token(f, "three");
-        (void) unlink(path);
-}
-
-/* After a 401 the next request has the file's token, at once; also on a host that has just been started,
- * whose CLOCK_BOOTTIME is below a minute. */
-static void test_token_file_unauthorized(void **state)
-{
-        Fixture *f = *state;
-        char path[] = "/tmp/eatr-test-token-XXXXXX";
-        int fd = mkstemp(path);
-
-        assert_return_code(fd, errno);
-        (void) close(fd);
-        f->config.token_file = path;
+        script_until(s, n_fetches == 1);
+        script_rest(s);
+        assert_int_equal(script_waiting(s, "", NULL), 0);
+        assert_int_equal(n_fetches, 1);
+        provide("abc", NULL, NULL);
         for (unsigned i = 0; i < 2; i++) {
-                test_now = i == 0 ? 10 * USEC_PER_SEC : USEC_PER_DAY;
-                write_file(path, "old");
-                answer_with(&f->server, "200 OK", "", "{}");
-                test_now += USEC_PER_MINUTE * i;
-                assert_token(f, "old");
-                write_file(path, "new");
-                answer_with(&f->server, "401 Unauthorized", "",
-                            STATUS(401, "Unauthorized", "Unauthorized", "{}"));
-                assert_token(f, "old");
-                assert_int_equal(f->outcome, HTTP_UNAUTHORIZED);
-                assert_string_equal(f->status.message, "Unauthorized");
-                answer_with(&f->server, "200 OK", "", "{}");
-                assert_token(f, "new");
-
-                /* And if the file is of no use then, the last good one is tried again. */
-                answer_with(&f->server, "401 Unauthorized", "", "");
-                assert_token(f, "new");
-                write_file(path, "");
-                assert_token(f, "new");
+                p = script_await(s, "PATCH /y ");
+                assert_request(p, "\r\nAuthorization: Bearer abc\r\n");
+                assert_request(p, "\r\n\r\n{\"a\":1}");
+                script_answer(p, "200 OK", "", "{\"b\":2}");
         }
+        script_until(s, f->n_done == 2);
+        assert_int_equal(f->outcome, HTTP_OK);
+        assert_string_equal(f->body, "{\"b\":2}");
+        assert_null(kube_request_free(q));
+        assert_null(kube_request_free(other));
+}
+
+static void test_no_credentials(void **state)
+{
+        Fixture *f = *state;
+        KubeRequest *q = begin_request(f, &apply_spec);
+
+        script_until(&f->server.script, n_fetches == 1);
+        provider_done(NULL, "the program aws exited with status 1", provider_userdata);
+        assert_int_equal(f->n_done, 0);
+        script_until(&f->server.script, f->n_done == 1);
+        assert_int_equal(f->outcome, HTTP_RETRY);
+        assert_int_equal(f->status.code, 0);
+        assert_string_equal(f->status.message, "cannot get credentials: the program aws exited with status 1");
+        assert_string_equal(f->body, "");
+        assert_int_equal(f->retry_after, 0);
+        assert_false(kube_request_multiplexed(q));
+        assert_int_equal(count_of(&f->stats, KUBE_APPLY, 0), 1);
+        assert_int_equal(script_waiting(&f->server.script, "", NULL), 0);
+        assert_null(kube_request_free(q));
+}
+
+static void test_a_request_that_waits_is_cancelled(void **state)
+{
+        Fixture *f = *state;
+        KubeRequest *q = begin_request(f, &apply_spec);
+
+        script_until(&f->server.script, n_fetches == 1);
+        assert_null(kube_request_free(q));
+        provide("abc", NULL, NULL);
+        script_rest(&f->server.script);
+        assert_int_equal(f->n_done, 0);
+        assert_int_equal(script_waiting(&f->server.script, "", NULL), 0);
+}
+
+/* The first credential, which the server takes. */
+static void begin_well(Fixture *f)
+{
+        KubeRequest *q = begin_request(f, &apply_spec);
+
+        script_until(&f->server.script, n_fetches == 1);
+        provide("old", NULL, NULL);
+        script_answer(script_await(&f->server.script, "PATCH /y "), "200 OK", "", "{}");
+        script_until(&f->server.script, f->n_done == 1);
+        assert_null(kube_request_free(q));
+}
+
+/* Who asked does not see that the token was not taken any more. */
+static void test_what_is_refused_is_repeated(void **state)
+{
+        Fixture *f = *state;
+        Script *s = &f->server.script;
+        KubeRequest *q;
+        ScriptPeer *p;
+
+        begin_well(f);
+        q = begin_request(f, &apply_spec);
+        p = script_await(s, "PATCH /y ");
+        assert_request(p, "\r\nAuthorization: Bearer old\r\n");
+        script_answer(p, "401 Unauthorized", "", STATUS(401, "Unauthorized", "Unauthorized", "{}"));
+        script_until(s, n_fetches == 2); /* five seconds after the first */
+        script_rest(s);
+        assert_int_equal(f->n_done, 0);
+        provide("new", NULL, NULL);
+        p = script_await(s, "PATCH /y ");
+        assert_request(p, "\r\nAuthorization: Bearer new\r\n");
+        assert_request(p, "\r\n\r\n{\"a\":1}");
+        script_answer(p, "201 Created", "", "{\"b\":2}");
+        script_until(s, f->n_done == 1);
+        assert_int_equal(f->status.code, 201);
+        assert_string_equal(f->body, "{\"b\":2}");
+        assert_int_equal(count_of(&f->stats, KUBE_APPLY, 401), 1);
+        assert_int_equal(count_of(&f->stats, KUBE_APPLY, 201), 1);
+        assert_null(kube_request_free(q));
+
+        q = begin_request(f, &apply_spec);
+        p = script_await(s, "PATCH /y ");
+        script_answer(p, "401 Unauthorized", "", "");
+        script_until(s, n_fetches == 3);
+        provide("third", NULL, NULL);
+        script_answer(script_await(s, "PATCH /y "), "401 Unauthorized", "", "no");
+        script_until(s, f->n_done == 1); /* once is enough */
+        assert_int_equal(f->outcome, HTTP_UNAUTHORIZED);
+        assert_string_equal(f->body, "no");
+        assert_null(kube_request_free(q));
+}
+
+static void test_a_late_refusal_of_the_old_token(void **state)
+{
+        Fixture *f = *state;
+        Script *s = &f->server.script;
+        KubeRequest *late, *q;
+        ScriptPeer *p;
+
+        begin_well(f);
+        late = begin_request(f, &apply_spec);
+        p = script_await(s, "PATCH /y ");
+        q = begin_request(f, &apply_spec);
+        script_answer(script_await(s, "PATCH /y "), "401 Unauthorized", "", "");
+        script_until(s, n_fetches == 2);
+        provide("new", NULL, NULL);
+        script_answer(script_await(s, "PATCH /y "), "200 OK", "", "{}");
+        script_until(s, f->n_done == 1);
+        script_answer(p, "401 Unauthorized", "", "");
+        p = script_await(s, "PATCH /y ");
+        assert_request(p, "\r\nAuthorization: Bearer new\r\n");
+        script_answer(p, "200 OK", "", "{}");
+        script_until(s, f->n_done == 2);
+        assert_int_equal(n_fetches, 2);
+        assert_null(kube_request_free(late));
+        assert_null(kube_request_free(q));
+}
+
+/* It asks whether somebody is there, and needs no name for that. */
+static void test_a_probe_waits_for_nothing(void **state)
+{
+        static const KubeSpec probe = { .verb = KUBE_PROBE, .path = "/y", .timeout = TIMEOUT };
+        Fixture *f = *state;
+        KubeRequest *q;
+
+        assert_int_equal(kube_client_request(f->client, &probe, on_test_done, f, &q), -EAGAIN);
+        script_rest(&f->server.script);
+        assert_int_equal(n_fetches, 0);
+        begin_well(f);
+        q = begin_request(f, &probe);
+        script_answer(script_await(&f->server.script, "GET /y "), "401 Unauthorized", "", "");
+        script_until(&f->server.script, f->n_done == 1);
+        assert_int_equal(f->outcome, HTTP_UNAUTHORIZED);
+        assert_null(kube_request_free(q));
+        script_until(&f->server.script, n_fetches == 2);
+}
+
+/* What is under way ends where it began, and a token alone needs no new connection. */
+static void test_a_new_certificate_needs_new_connections(void **state)
+{
+        Fixture *f = *state;
+        Script *s = &f->server.script;
+        KubeRequest *q, *second;
+        const Connections *first;
+        ScriptPeer *p;
+
+        begin_well(f);
+        first = f->client->connections;
+        q = begin_request(f, &apply_spec);
+        p = script_await(s, "PATCH /y ");
+        provide("next", NULL, NULL);
+        second = begin_request(f, &apply_spec);
+        script_answer(script_await(s, "PATCH /y "), "200 OK", "", "{}");
+        script_until(s, f->n_done == 1);
+        assert_ptr_equal(f->client->connections, first);
+        assert_null(kube_request_free(second));
+
+        provide("next", FIXTURE_EC, FIXTURE_EC_KEY);
+        assert_int_equal(first->n_ref, 2);
+        second = begin_request(f, &apply_spec);
+        assert_int_equal(first->n_ref, 1);
+        assert_ptr_not_equal(f->client->connections, first);
+        script_answer(script_await(s, "PATCH /y "), "200 OK", "", "{}");
+        script_until(s, f->n_done == 1);
+        assert_int_not_equal(p->fd, -1);
+        script_answer(p, "200 OK", "", "{}");
+        script_until(s, f->n_done == 2);
+        assert_null(kube_request_free(q));
+        script_until(s, p->fd == -1);
+        assert_null(kube_request_free(second));
+}
+
+/* With a token file the token is read again, and without a new one there it is no use. */
+static void test_a_token_file_is_read_again(void **state)
+{
+        Fixture *f = *state;
+        Script *s = &f->server.script;
+        char path[] = "/tmp/eatr-test-token-XXXXXX";
+        int fd = mkstemp(path);
+        KubeRequest *q;
+        ScriptPeer *p;
+
+        assert_return_code(fd, errno);
+        assert_int_equal(write(fd, "old", 3), 3);
+        f->config.token_file = path;
+        q = begin_request(f, &apply_spec);
+        p = script_await(s, "PATCH /y ");
+        assert_request(p, "\r\nAuthorization: Bearer old\r\n");
+        assert_int_equal(pwrite(fd, "new", 3, 0), 3);
+        script_answer(p, "401 Unauthorized", "", "");
+        p = script_await(s, "PATCH /y ");
+        assert_request(p, "\r\nAuthorization: Bearer new\r\n");
+        script_answer(p, "200 OK", "", "{}");
+        script_until(s, f->n_done == 1);
+        assert_int_equal(f->outcome, HTTP_OK);
+        assert_null(kube_request_free(q));
+
+        q = begin_request(f, &apply_spec);
+        script_answer(script_await(s, "PATCH /y "), "401 Unauthorized", "", "");
+        script_until(s, f->n_done == 1);
+        assert_int_equal(f->outcome, HTTP_UNAUTHORIZED);
+        assert_null(kube_request_free(q));
+        (void) close(fd);
         (void) unlink(path);
+}
+
+static void test_by_how_much_it_may_be_late(void **state)
+{
+        Fixture *f = *state;
+
+        assert_int_equal(kube_client_delay_max(f->client), 0);
+        kube_auth_set_provider(f->auth, &provider, f);
+        assert_int_equal(kube_client_delay_max(f->client), 2 * KUBE_AUTH_WAIT_MAX);
 }
 
 int main(void)
@@ -823,11 +770,6 @@ int main(void)
                 cmocka_unit_test(test_verbs),
                 cmocka_unit_test(test_histogram),
                 cmocka_unit_test(test_stats_table_full),
-                cmocka_unit_test(test_status),
-                cmocka_unit_test(test_status_truncated),
-                cmocka_unit_test(test_status_no_answer),
-                cmocka_unit_test(test_status_long),
-                cmocka_unit_test(test_status_too_large),
                 cmocka_unit_test_setup_teardown(test_request_get, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_basic_authentication, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_impersonation, setup, teardown),
@@ -840,8 +782,15 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_request_stream, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_request_cancel, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_last_activity, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_token_file, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_token_file_unauthorized, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_requests_wait_for_credentials, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_no_credentials, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_a_request_that_waits_is_cancelled, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_what_is_refused_is_repeated, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_a_late_refusal_of_the_old_token, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_a_probe_waits_for_nothing, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_a_new_certificate_needs_new_connections, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_a_token_file_is_read_again, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_by_how_much_it_may_be_late, setup, teardown),
         };
 
         return cmocka_run_group_tests_name("kube-client", tests, script_group_setup, script_group_teardown);
