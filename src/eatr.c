@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "eatr.h"
+#include "kube-login.h"
 #include "log.h"
 #include "message.h"
 #include "status.h"
@@ -378,7 +379,7 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = add_sources(e);
         if (r < 0)
                 return r;
-        r = kube_auth_new(event, config->kube, &e->auth);
+        r = kube_login_new(event, config->kube, &e->auth);
         if (r < 0)
                 return r;
         r = make_cluster(e, config, e->auth, &e->cluster);
@@ -459,7 +460,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         r = make_registries(e, config, &past, &registries);
         if (r < 0)
                 return r;
-        r = e->config.kube == config->kube ? 0 : kube_auth_new(e->event, config->kube, &auth);
+        r = e->config.kube == config->kube ? 0 : kube_login_new(e->event, config->kube, &auth);
         if (r < 0)
                 return r;
         r = make_keyring(e, config, auth ? auth : e->auth, registries, &keyring);
