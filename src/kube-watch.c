@@ -541,6 +541,15 @@ void kube_watch_hurry(KubeWatch *w)
         (void) sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
 }
 
+void kube_watch_relist(KubeWatch *w)
+{
+        w->relist_at = 0;
+        if (w->state == WATCH_WAITING)
+                return;
+        w->restarts += w->state == WATCH_WATCHING;
+        wait_and_begin(w, 0);
+}
+
 bool kube_watch_synced(const KubeWatch *w)
 {
         return w->synced;

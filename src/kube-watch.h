@@ -52,6 +52,10 @@ int kube_watch_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const Kube
 /* Ends a wait after a failure: there is reason to believe that the server is back. */
 void kube_watch_hurry(KubeWatch *w);
 
+/* Has all be listed anew, from the server's cache, and then watched on: more has to be known of each object
+ * than was made of it when it was seen. A wait after a failure goes on. */
+void kube_watch_relist(KubeWatch *w);
+
 /* Whether a list has been completed since the start. */
 bool kube_watch_synced(const KubeWatch *w);
 

@@ -616,6 +616,32 @@ static void test_hurry(void **state)
         assert_int_equal(f->script.n_requests, 3);
 }
 
+/* At whatever point; and not older than what is known. A wait goes on. */
+static void test_relist(void **state)
+{
+        Fixture *f = *state;
+        ScriptPeer *p = await(f, LIST "resourceVersion=0 ");
+
+        f->calls[0] = '\0';
+        kube_watch_relist(f->watch);
+        p = sync_up(f);
+        kube_watch_relist(f->watch);
+        script_rest(&f->script);
+        assert_int_equal(p->fd, -1);
+        p = list(f, LIST "resourceVersion=10 ", SCRIPT_LIST("12", OBJECT("b", "11")), "begin +b end ",
+                 FROM("12"));
+        assert_int_equal(kube_watch_relists(f->watch), 1);
+        assert_int_equal(kube_watch_restarts(f->watch), 1);
+        script_cut(p);
+        script_until(&f->script, f->n_failed == 1);
+        kube_watch_relist(f->watch);
+        script_rest(&f->script);
+        assert_int_equal(script_waiting(&f->script, "GET ", NULL), 0);
+        kube_watch_hurry(f->watch);
+        (void) await(f, LIST "resourceVersion=12 ");
+        assert_int_equal(f->n_failed, 1);
+}
+
 /* --- the rest ------------------------------------------------------------------------------------------ */
 
 static void check_stall(const Fixture *f, usec_t soon, usec_t late)
@@ -690,6 +716,7 @@ int main(void)
                 TEST(test_a_list_that_fails_is_repeated),
                 TEST(test_backoff),
                 TEST(test_hurry),
+                TEST(test_relist),
                 TEST(test_stalled),
                 TEST(test_freed),
         };
