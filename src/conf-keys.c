@@ -3,6 +3,7 @@
 
 #include "conf-keys.h"
 
+#include "conf-kube.h"
 #include "typo.h"
 
 #include <assert.h>
@@ -90,12 +91,13 @@ const ConfKey conf_keys[] = {
         { "kubernetes", "kubeconfig", conf_value_path, FIELD(kubernetes.kubeconfig) },
         { "kubernetes", "context", conf_value_string, FIELD(kubernetes.context) },
         { "kubernetes", "mint_eks_tokens", conf_value_bool, FIELD(kubernetes.mint_eks_tokens), .type = CONF_KEY_BOOL },
-        { "namespaces", "blacklist", conf_value_globs, FIELD(namespaces.blacklist), .type = CONF_KEY_LIST },
-        { "namespaces", "include", conf_value_globs, FIELD(namespaces.include), .type = CONF_KEY_LIST },
+        { "namespaces", "blacklist", conf_kube_globs, FIELD(namespaces.blacklist), .type = CONF_KEY_LIST },
+        { "namespaces", "include", conf_kube_globs, FIELD(namespaces.include), .type = CONF_KEY_LIST },
+        { "namespaces", "label_selector", conf_kube_selector, FIELD(namespaces.label_selector), .type = CONF_KEY_OTHER },
         { "namespaces", "on_exclude", conf_value_word, FIELD(namespaces.on_exclude), 0, CONF_KEY_NUMBER, .words = exclude_words },
         { "secret", "name", conf_value_secret_name, FIELD(secret.name) },
         { "secret", "on_conflict", conf_value_word, FIELD(secret.on_conflict), 0, CONF_KEY_NUMBER, .words = conflict_words },
-        { "secret", "service_accounts", conf_value_account_globs, FIELD(secret.service_accounts), .type = CONF_KEY_LIST },
+        { "secret", "service_accounts", conf_kube_account_globs, FIELD(secret.service_accounts), .type = CONF_KEY_LIST },
         { "renewal", "auth_token_renewal_interval", conf_value_interval_or_auto, FIELD(renewal.auth_token_renewal_interval), 0, CONF_KEY_OTHER, USEC_PER_SEC, 11 * USEC_PER_HOUR },
         { "renewal", "informers_resync_interval", conf_value_interval, FIELD(renewal.informers_resync_interval), 0, CONF_KEY_OTHER, USEC_PER_SEC, USEC_PER_DAY },
         { "renewal", "max_writes_per_second", conf_value_number, FIELD(renewal.max_writes_per_second), 0, CONF_KEY_NUMBER, 0, 10000 },

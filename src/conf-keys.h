@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "conf-value.h"
+#include "label-selector.h"
 
 /* The configuration as values, and the table of the keys that fill it. Keys and defaults are those of
  * eatr.conf(5). */
@@ -82,6 +83,7 @@ typedef enum ConfExclude {
 typedef struct ConfNamespaces {
         char **blacklist; /* globs, NULL-terminated; never NULL */
         char **include;   /* the same; empty: every namespace */
+        LabelSelector *label_selector; /* NULL: whatever their labels */
         ConfExclude on_exclude;
 } ConfNamespaces;
 

@@ -4,15 +4,12 @@
 #include "conf-value.h"
 
 #include "clock.h"
-#include "match.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <regex.h>
 #include <strings.h>
-
-#define LIST_ITEMS_MAX 4096U
 
 static bool matches(const char *s, const char *pattern)
 {
@@ -383,7 +380,7 @@ int conf_value_listen(const ConfValueRule *rule, const char *value, void *field,
 
 /* --- lists ------------------------------------------------------------------------------------------- */
 
-static int list_add(char ***list, const char *item, size_t most, ConfError *error)
+int conf_value_list_add(char ***list, const char *item, size_t most, ConfError *error)
 {
         char **longer;
         size_t n = 0;
@@ -413,10 +410,7 @@ static char *strip(char *s)
         return s;
 }
 
-typedef int AddItem(const ConfValueRule *rule, char ***list, const char *item, ConfError *error);
-
-/* Adds what stands between commas. */
-static int add_items(const ConfValueRule *rule, const char *value, char ***list, AddItem *add,
+int conf_value_items(const ConfValueRule *rule, const char *value, char ***list, ConfValueAddItem *add,
                      ConfError *error)
 {
         _cleanup_free_ char *copy = strdup(value);
@@ -431,35 +425,6 @@ static int add_items(const ConfValueRule *rule, const char *value, char ***list,
                         r = add(rule, list, item, error);
         }
         return r;
-}
-
-static int add_name_glob(MatchKind kind, char ***list, const char *glob, ConfError *error)
-{
-        const char *problem = match_glob_problem(kind, glob);
-
-        if (problem)
-                return conf_error_set(error, -EINVAL, "%s can't match: %s", CONF_ERROR_QUOTE(glob), problem);
-        return list_add(list, glob, LIST_ITEMS_MAX, error);
-}
-
-static int add_glob(const ConfValueRule *rule, char ***list, const char *glob, ConfError *error)
-{
-        return add_name_glob(MATCH_NAMESPACES, list, glob, error);
-}
-
-static int add_account_glob(const ConfValueRule *rule, char ***list, const char *glob, ConfError *error)
-{
-        return add_name_glob(MATCH_SERVICE_ACCOUNTS, list, glob, error);
-}
-
-int conf_value_globs(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
-{
-        return add_items(rule, value, field, add_glob, error);
-}
-
-int conf_value_account_globs(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
-{
-        return add_items(rule, value, field, add_account_glob, error);
 }
 
 /* What a token can be for: neither a scheme nor a path, which would match no image. */
@@ -479,12 +444,12 @@ static int add_host(const ConfValueRule *rule, char ***list, const char *host, C
                                       "%s is no HOST or HOST:PORT of a registry, which has neither "
                                       "\"https://\" nor a path",
                                       CONF_ERROR_QUOTE(host));
-        return list_add(list, host, rule->most, error);
+        return conf_value_list_add(list, host, rule->most, error);
 }
 
 int conf_value_hosts(const ConfValueRule *rule, const char *value, void *field, ConfError *error)
 {
-        return add_items(rule, value, field, add_host, error);
+        return conf_value_items(rule, value, field, add_host, error);
 }
 
 /* --- any value of a file ----------------------------------------------------------------------------- */

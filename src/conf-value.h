@@ -50,12 +50,16 @@ ConfValueParse conf_value_number;
 ConfValueParse conf_value_interval, conf_value_interval_or_auto;
 /* ConfListen */
 ConfValueParse conf_value_listen;
-/* char **, NULL-terminated: globs for names of namespaces, which are added to what is there */
-ConfValueParse conf_value_globs;
-/* The same for names of service accounts, which may hold dots */
-ConfValueParse conf_value_account_globs;
-/* The same: hosts of registries, each HOST or HOST:PORT; no more than the rule's most */
+/* char **, NULL-terminated: hosts of registries, each HOST or HOST:PORT, which are added to what is there; no
+ * more than the rule's most */
 ConfValueParse conf_value_hosts;
+
+/* For lists of other things: calls add with each item between commas, without the blanks around it; and adds
+ * one, of which there may be so many. Return as a ConfValueParse. */
+typedef int ConfValueAddItem(const ConfValueRule *rule, char ***list, const char *item, ConfError *error);
+int conf_value_items(const ConfValueRule *rule, const char *value, char ***list, ConfValueAddItem *add,
+                     ConfError *error);
+int conf_value_list_add(char ***list, const char *item, size_t most, ConfError *error);
 
 /* Refuses what somebody may write around a value who takes it for another format: quotation marks, and a
  * comment behind it. A command line has quotation marks of its own. Returns as a ConfValueParse. */

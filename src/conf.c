@@ -339,6 +339,7 @@ Conf *conf_free(Conf *c)
         conf_keys_registries_free(&c->registries, &c->n_registries);
         conf_keys_list_free(c->namespaces.blacklist);
         conf_keys_list_free(c->namespaces.include);
+        (void) label_selector_free(c->namespaces.label_selector);
         conf_keys_list_free(c->secret.service_accounts);
         (void) str_erase_free(c->kubernetes.kubeconfig);
         (void) str_erase_free(c->kubernetes.context);

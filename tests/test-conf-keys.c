@@ -35,6 +35,8 @@ static void check_equal(const Conf *a, const Conf *b)
         assert_true(streq_ptr(a->kubernetes.context, b->kubernetes.context));
         assert_int_equal(a->kubernetes.mint_eks_tokens, b->kubernetes.mint_eks_tokens);
         check_same_list(a->namespaces.blacklist, b->namespaces.blacklist);
+        assert_null(a->namespaces.label_selector);
+        assert_null(b->namespaces.label_selector);
         assert_int_equal(a->namespaces.on_exclude, b->namespaces.on_exclude);
         assert_string_equal(a->secret.name, b->secret.name);
         assert_int_equal(a->secret.on_conflict, b->secret.on_conflict);
@@ -71,6 +73,7 @@ static void test_defaults(void **state)
         assert_true(c->kubernetes.mint_eks_tokens);
         assert_null(*c->namespaces.blacklist);
         assert_null(*c->namespaces.include);
+        assert_null(c->namespaces.label_selector);
         assert_int_equal(c->namespaces.on_exclude, CONF_EXCLUDE_KEEP);
         assert_string_equal(c->secret.name, "ecr");
         assert_int_equal(c->secret.on_conflict, CONF_CONFLICT_SKIP);
@@ -123,6 +126,7 @@ static const struct {
         { "kubernetes", "mint_eks_tokens", "no" },
         { "namespaces", "blacklist", "kube-*,default" },
         { "namespaces", "include", "team-[a-c]" },
+        { "namespaces", "label_selector", "team in (a, b),!ci" },
         { "namespaces", "on_exclude", "delete" },
         { "secret", "name", "registry.ecr" },
         { "secret", "on_conflict", "adopt" },
@@ -168,6 +172,7 @@ static void check_all_keys(const Conf *c)
         check_list(c->namespaces.blacklist, "kube-* default");
         assert_false(c->kubernetes.mint_eks_tokens);
         check_list(c->namespaces.include, "team-[a-c]");
+        assert_string_equal(label_selector_text(c->namespaces.label_selector), "team in (a, b),!ci");
         assert_int_equal(c->namespaces.on_exclude, CONF_EXCLUDE_DELETE);
         assert_string_equal(c->secret.name, "registry.ecr");
         assert_int_equal(c->secret.on_conflict, CONF_CONFLICT_ADOPT);
@@ -537,6 +542,9 @@ static void test_bad_values(void **state)
                 { "namespaces", "include", "team-* # all",
                   "there is a \"#\" behind a blank; a comment takes a line of its own" },
                 { "kubernetes", "mint_eks_tokens", "eks", "\"eks\" is neither yes nor no" },
+                { "namespaces", "label_selector", "a=b,", "at character 5, the end: there should be the key of a label" },
+                { "namespaces", "label_selector", "team is red",
+                  "at character 6, \"is\": there should be one of = == != in notin > < or \",\"" },
                 { "namespaces", "on_exclude", "remove", "\"remove\" is none of keep, delete" },
                 { "secret", "on_conflict", "force", "\"force\" is none of skip, adopt, recreate" },
                 { "secret", "service_accounts", "default, Ci",

@@ -291,27 +291,6 @@ static void free_list(char **list)
         free(list);
 }
 
-static void test_globs_are_added_to_the_list(void **state)
-{
-        char **list = calloc(1, sizeof(char *));
-        ConfError error;
-
-        assert_int_equal(conf_value_globs(&no_rule, " , ,\t", &list, &error), 0);
-        check_list(list, "");
-        assert_int_equal(conf_value_globs(&no_rule, "a", &list, &error), 0);
-        assert_int_equal(conf_value_globs(&no_rule, "\tb-* ,c,,[!d],", &list, &error), 0);
-        check_list(list, "a|b-*|c|[!d]|");
-        /* What was right before the mistake is there; the caller gives up then. */
-        assert_int_equal(conf_value_globs(&no_rule, "e,F\x1b,g", &list, &error), -EINVAL);
-        assert_non_null(startswith(error.text, "\"F\\x1b\" can't match: "));
-        check_list(list, "a|b-*|c|[!d]|e|");
-        for (int i = 5; i < 4096; i++)
-                assert_int_equal(conf_value_globs(&no_rule, "x", &list, &error), 0);
-        assert_int_equal(conf_value_globs(&no_rule, "x", &list, &error), -EINVAL);
-        assert_string_equal(error.text, "the list has more than 4096 entries");
-        free_list(list);
-}
-
 static void test_what_looks_like_another_format(void **state)
 {
         static const char *const good[] = {
@@ -493,6 +472,7 @@ static void test_memory_may_be_out(void **state)
                 { conf_value_external_id, "ab" },
                 { conf_value_role_arn, "arn:aws:iam::123456789012:role/a" },
         };
+        const ConfValueRule hosts_rule = { .most = 1 };
         ConfListen listen = { strdup("before"), 7 };
         char **list = calloc(1, sizeof(char *));
         ConfError error;
@@ -514,7 +494,7 @@ static void test_memory_may_be_out(void **state)
                 assert_int_equal(conf_value_listen(&no_rule, "[::1]:1", &listen, &error), -ENOMEM);
                 assert_string_equal(listen.address, "before");
                 allocations_left = n;
-                assert_int_equal(conf_value_globs(&no_rule, "a", &list, &error), -ENOMEM);
+                assert_int_equal(conf_value_hosts(&hosts_rule, "a", &list, &error), -ENOMEM);
                 check_list(list, "");
         }
         allocations_left = UINT_MAX;
@@ -535,7 +515,6 @@ int main(void)
                 cmocka_unit_test(test_numbers_have_bounds),
                 cmocka_unit_test(test_intervals_have_bounds),
                 cmocka_unit_test(test_where_to_listen),
-                cmocka_unit_test(test_globs_are_added_to_the_list),
                 cmocka_unit_test(test_what_looks_like_another_format),
                 cmocka_unit_test(test_secrets_of_the_cluster),
                 cmocka_unit_test(test_arns),
