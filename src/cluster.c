@@ -2,14 +2,13 @@
 #include "config.h"
 
 #include "cluster.h"
+#include "judge.h"
 #include "kube-watch.h"
 #include "log.h"
 #include "message.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#define IGNORE_ANNOTATION "eatr/ignore"
 
 /* One watched collection. */
 typedef struct Collection {
@@ -37,6 +36,7 @@ struct Cluster {
         uint64_t watch_restarts, relists; /* those of the clusters before this one */
         char *secret_query;
         sd_event_source *resync;
+        bool selector_is_new; /* and has not been asked of all namespaces yet */
 };
 
 /* --- namespaces ------------------------------------------------------------------------------------ */
@@ -51,32 +51,10 @@ static Node *find_or_add(Cluster *c, const char *name)
         return n ? n : targets_add(c->targets, name);
 }
 
-static MatchNamespace read_namespace(const char *name, const cJSON *metadata)
+static void mark_if(Cluster *c, Node *n, bool changed)
 {
-        const char *ignore = json_string(json_get(metadata, "annotations"), IGNORE_ANNOTATION);
-
-        return (MatchNamespace){
-                .name = name,
-                .ignored = ignore && streq(ignore, "true"),
-                .terminating = json_get(metadata, "deletionTimestamp"),
-        };
-}
-
-/* Applies the rules. Other people's labels and annotations change nothing; what does is told and planned.
- * Only where a watch has shown a new namespace somebody waits for its Secret. */
-static void judge(Cluster *c, Node *n, bool appeared)
-{
-        const ConfNamespaces *conf = c->config.namespaces;
-        const MatchRules rules = { .include = conf->include, .blacklist = conf->blacklist };
-        MatchVerdict verdict = match_namespace(&rules, &n->namespace);
-
-        if (n->exists && n->target.verdict == verdict)
-                return;
-        n->appeared = appeared && verdict == MATCH_WANTED ? clock_boottime() : 0;
-        n->exists = true;
-        n->target.verdict = verdict;
-        node_log(n, LOG_DEBUG, "%s", match_verdict_to_string(verdict));
-        writer_mark_dirty(c->writer, n);
+        if (changed)
+                writer_mark_dirty(c->writer, n);
 }
 
 static void on_namespace_seen(const cJSON *object, void *userdata)
@@ -89,8 +67,7 @@ static void on_namespace_seen(const cJSON *object, void *userdata)
         if (!n)
                 return;
         n->seen_namespace = k->list;
-        n->namespace = read_namespace(n->name, metadata);
-        judge(c, n, !k->listing);
+        mark_if(c, n, judge_seen(c->config.namespaces, n, metadata, !k->listing));
 }
 
 static void on_namespace_gone(const cJSON *object, void *userdata)
@@ -192,9 +169,10 @@ static void on_list_end(void *userdata)
         Cluster *c = k->cluster;
 
         k->listing = false;
-        if (k == &c->namespaces)
+        if (k == &c->namespaces) {
+                c->selector_is_new = false;
                 drop_unlisted_namespaces(k);
-        else
+        } else
                 drop_unlisted_secrets(k);
         if (cluster_synced(c))
                 writer_start(c->writer);
@@ -342,13 +320,24 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
 
 void cluster_reload(Cluster *c, const ClusterConfig *config)
 {
+        c->selector_is_new =
+                judge_needs_labels(config->namespaces, c->config.namespaces, c->selector_is_new);
         c->config = *config;
         lanes_configure(&c->lanes, config->writer.renewal);
         writer_reload(c->writer, &config->writer);
         TARGETS_FOREACH (n, next, c->targets)
                 if (n->exists)
-                        judge(c, n, false);
+                        mark_if(c, n, judge_again(config->namespaces, n, !c->selector_is_new));
+        if (c->selector_is_new)
+                kube_watch_relist(c->namespaces.watch);
         arm_resync(c);
+}
+
+const char *cluster_explain(const Cluster *c, const char *name, char text[static MATCH_EXPLANATION_MAX])
+{
+        const Node *n = targets_find(c->targets, name);
+
+        return n && n->exists ? judge_explain(c->config.namespaces, n, text) : NULL;
 }
 
 void cluster_take_over(Cluster *c, const Cluster *old)

@@ -21,8 +21,10 @@ typedef void (*cluster_changed_t)(void *userdata);
 int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
                 Cluster **ret);
 
-/* Takes another configuration, whose auth and writer.secret_name have to be the same: the rules are
- * applied anew, and the watches go on. */
+/* Takes another configuration, whose auth and writer.secret_name have to be the same; the old one
+ * still has to be there. The rules are applied anew, and the watches go on. As no labels are kept, a
+ * namespace that another selector may take gets its new verdict when the namespaces have been listed anew,
+ * which begins at once. */
 void cluster_reload(Cluster *c, const ClusterConfig *config);
 
 /* Counts on from what another one has counted. */
@@ -34,6 +36,9 @@ unsigned cluster_in_flight(const Cluster *c);
 
 /* See writer_set_auths(). */
 int cluster_set_auths(Cluster *c, Auths *auths);
+
+/* Writes which rule made a namespace's verdict, see match_explain(); NULL if there is no such namespace. */
+const char *cluster_explain(const Cluster *c, const char *name, char text[static MATCH_EXPLANATION_MAX]);
 
 /* How many namespaces are in which state; they add up to total. */
 typedef struct ClusterSummary {

@@ -50,8 +50,8 @@ ConfValueParse conf_value_number;
 ConfValueParse conf_value_interval, conf_value_interval_or_auto;
 /* ConfListen */
 ConfValueParse conf_value_listen;
-/* char **, NULL-terminated: hosts of registries, each HOST or HOST:PORT, which are added to what is there; no
- * more than the rule's most */
+/* char **, NULL-terminated: hosts of registries, each HOST or HOST:PORT, which are added to what is there;
+ * no more than the rule's most */
 ConfValueParse conf_value_hosts;
 
 /* For lists of other things: calls add with each item between commas, without the blanks around it; and adds

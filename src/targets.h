@@ -24,6 +24,8 @@ typedef struct Node {
         Target target;
         bool exists;              /* the namespace does; its Secret may be seen before it */
         MatchNamespace namespace; /* as last seen; what the rules judge */
+        unsigned rule;            /* of the verdict, see MatchDecision */
+        bool misled;     /* it has been told that its annotation does not mean what somebody may think */
         usec_t appeared; /* CLOCK_BOOTTIME when a watch showed the namespace; 0: it was there at the start */
         unsigned seen_namespace, seen_secret; /* the last lists that showed them */
         bool answered; /* a write was answered since the last list of Secrets began, which may not know of it

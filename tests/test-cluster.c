@@ -80,6 +80,7 @@ static int tear_down(void **state)
         f->cluster = cluster_free(f->cluster);
         f->auth = kube_auth_free(f->auth);
         assert_int_equal(f->auths.n_ref, 1);
+        (void) label_selector_free(f->rules.label_selector);
         script_end(&f->script);
         (void) sd_event_unref(f->event);
         free(f);
@@ -157,6 +158,15 @@ static void expect_summary(const Fixture *f, const char *expected)
         while (!streq(summary(f), expected) && clock_boottime() < end)
                 assert_return_code(sd_event_run(f->event, 100 * USEC_PER_MSEC), 0);
         assert_string_equal(summary(f), expected);
+}
+
+#define LABELLED(name, version, env) SCRIPT_OBJECT(name, version, ",\"labels\":{\"env\":\"" env "\"}")
+
+static void select_labels(ConfNamespaces *rules, const char *text)
+{
+        char error[LABEL_SELECTOR_ERROR_MAX];
+
+        assert_int_equal(label_selector_parse(text, &rules->label_selector, error), 0);
 }
 
 /* --- the first pass ------------------------------------------------------------------------------------ */
@@ -479,6 +489,80 @@ static void test_a_reload_applies_the_rules(void **state)
         f->cluster = cluster_free(f->cluster);
 }
 
+static void test_labels_decide(void **state)
+{
+        Fixture *f = *state;
+        char why[MATCH_EXPLANATION_MAX];
+        ClusterSummary s;
+
+        select_labels(&f->rules, "env=prod");
+        list_secrets(f, "");
+        list_namespaces(f, LABELLED("team-a", "5", "prod") "," LABELLED("team-b", "5", "test"));
+        settle(f, APPLY("team-a") " ", SCRIPT_SECRET("team-a", "11", NEXT_ID));
+        expect_writes(f, 0);
+        cluster_summary(f->cluster, &s);
+        assert_int_equal(s.by_verdict[MATCH_NOT_SELECTED], 1);
+        script_chunk(f->namespaces, SCRIPT_EVENT("MODIFIED", LABELLED("team-b", "12", "prod")));
+        settle(f, APPLY("team-b") " ", SCRIPT_SECRET("team-b", "13", NEXT_ID));
+        assert_int_equal(cluster_stats(f->cluster)->latency.count, 1); /* as that of a new one */
+        script_chunk(f->namespaces, SCRIPT_EVENT("MODIFIED", LABELLED("team-a", "14", "test")));
+        expect_summary(f, "fresh 1 due 0 pending 0 failing 0 conflict 0 excluded 1");
+        assert_string_equal(cluster_explain(f->cluster, "team-a", why),
+                            "label_selector asks for \"env=prod\"");
+        assert_null(cluster_explain(f->cluster, "team-c", why));
+}
+
+/* The labels have to be asked for again; meanwhile the other rules hold, and the selector takes nobody in.
+ */
+static void test_a_reload_brings_another_selector(void **state)
+{
+        static char *team_b[] = { (char *) "team-b", NULL };
+        Fixture *f = *state;
+        ClusterConfig config = f->config;
+        ConfNamespaces rules = { .blacklist = team_b, .include = include }, same;
+        ScriptPeer *p;
+
+        select_labels(&f->rules, "env=prod");
+        list_secrets(f, SCRIPT_SECRET("team-a", "5", NEXT_ID));
+        list_namespaces(f, LABELLED("team-a", "5", "prod") "," LABELLED("team-b", "5", "prod") "," LABELLED(
+                                   "team-c", "5", "test"));
+        settle(f, APPLY("team-b") " ", SCRIPT_SECRET("team-b", "11", NEXT_ID));
+        expect_summary(f, "fresh 2 due 0 pending 0 failing 0 conflict 0 excluded 1");
+
+        select_labels(&rules, "env in (test)");
+        config.namespaces = &rules;
+        cluster_reload(f->cluster, &config);
+        expect_summary(f, "fresh 1 due 0 pending 0 failing 0 conflict 0 excluded 2");
+        p = await(f, NAMESPACES "resourceVersion=10 ");
+        script_chunk(f->secrets, SCRIPT_EVENT("DELETED", SCRIPT_SECRET("team-b", "12", NEXT_ID)));
+        expect_writes(f, 0);
+
+        /* Once more, with the same selector: what has been listed by now is of no use. */
+        same = rules;
+        same.blacklist = blacklist;
+        config.namespaces = &same;
+        cluster_reload(f->cluster, &config);
+        script_rest(&f->script);
+        assert_int_equal(p->fd, -1);
+        list_namespaces(f, LABELLED("team-a", "5", "prod") "," LABELLED("team-b", "5", "prod") "," LABELLED(
+                                   "team-c", "5", "test"));
+        settle(f, APPLY("team-c") " ", SCRIPT_SECRET("team-c", "13", NEXT_ID));
+        expect_writes(f, 0);
+        expect_summary(f, "fresh 1 due 0 pending 0 failing 0 conflict 0 excluded 2");
+
+        /* Nothing is asked for the same selector, nor for none. */
+        cluster_reload(f->cluster, &config);
+        rules = same;
+        rules.label_selector = NULL;
+        config.namespaces = &rules;
+        cluster_reload(f->cluster, &config);
+        expect_writes(f, 1); /* team-b; team-a has its Secret */
+        assert_int_equal(script_waiting(&f->script, NAMESPACES "resourceVersion", NULL), 0);
+        assert_int_equal(cluster_relists(f->cluster), 1);
+        f->cluster = cluster_free(f->cluster);
+        (void) label_selector_free(same.label_selector);
+}
+
 static void test_a_successor_counts_on(void **state)
 {
         Fixture *f = *state;
@@ -591,6 +675,8 @@ int main(void)
                 TEST(test_errors_of_the_watches),
                 TEST(test_errors_of_the_writer),
                 TEST(test_a_reload_applies_the_rules),
+                TEST(test_labels_decide),
+                TEST(test_a_reload_brings_another_selector),
                 TEST(test_a_successor_counts_on),
                 TEST(test_a_new_token),
                 TEST(test_resync),

@@ -12,7 +12,10 @@
 
 static MatchVerdict verdict(char *const *include, char *const *blacklist, const char *name)
 {
-        return match_namespace(&(MatchRules){ include, blacklist }, &(MatchNamespace){ .name = name });
+        const MatchRules rules = { include, blacklist, NULL };
+        const MatchNamespace ns = { .name = name, .unmet = MATCH_NONE };
+
+        return match_namespace(&rules, &ns).verdict;
 }
 
 static void test_globs_match_whole_names(void **state)
@@ -81,26 +84,91 @@ static void test_each_glob_of_a_list_counts(void **state)
         assert_int_equal(verdict(list, NULL, "x"), MATCH_NOT_INCLUDED);
 }
 
-/* Terminating, then blacklisted, then not included, then ignored: every combination. */
+static LabelSelector *selector(const char *text)
+{
+        char error[LABEL_SELECTOR_ERROR_MAX];
+        LabelSelector *s;
+
+        assert_int_equal(label_selector_parse(text, &s, error), 0);
+        return s;
+}
+
+/* Terminating, then blacklisted, then not included, then not selected, then ignored: every combination. */
 static void test_the_weightiest_reason_is_the_verdict(void **state)
 {
-        for (unsigned i = 0; i < 16; i++) {
-                bool terminating = i & 8, blacklisted = i & 4, left_out = i & 2, ignored = i & 1;
-                MatchRules rules = { left_out ? LIST("y") : LIST("x"), blacklisted ? LIST("x") : LIST("y") };
-                MatchNamespace ns = { .name = "x", .ignored = ignored, .terminating = terminating };
+        _cleanup_(label_selector_freep) LabelSelector *s = selector("a,b");
 
-                assert_int_equal(match_namespace(&rules, &ns), terminating   ? MATCH_TERMINATING
-                                                               : blacklisted ? MATCH_BLACKLISTED
-                                                               : left_out    ? MATCH_NOT_INCLUDED
-                                                               : ignored     ? MATCH_IGNORED
-                                                                             : MATCH_WANTED);
+        for (unsigned i = 0; i < 64; i++) {
+                bool terminating = i & 16, blacklisted = i & 8, left_out = i & 4, not_selected = i & 2,
+                     ignored = i & 1, none = i & 32;
+                MatchRules rules = { left_out ? LIST("y") : LIST("z", "x"),
+                                     blacklisted ? LIST("y", "z", "x") : LIST("y"), none ? NULL : s };
+                MatchNamespace ns = { .name = "x",
+                                      .unmet = not_selected ? 1 : MATCH_NONE,
+                                      .ignored = ignored,
+                                      .terminating = terminating };
+                MatchDecision d = match_namespace(&rules, &ns);
+
+                not_selected = not_selected && !none; /* by an earlier selector, perhaps */
+                assert_int_equal(d.verdict, terminating    ? MATCH_TERMINATING
+                                            : blacklisted  ? MATCH_BLACKLISTED
+                                            : left_out     ? MATCH_NOT_INCLUDED
+                                            : not_selected ? MATCH_NOT_SELECTED
+                                            : ignored      ? MATCH_IGNORED
+                                                           : MATCH_WANTED);
+                assert_int_equal(d.rule, d.verdict == MATCH_BLACKLISTED    ? 2
+                                         : d.verdict == MATCH_NOT_SELECTED ? 1
+                                         : d.verdict == MATCH_WANTED       ? 1
+                                                                           : MATCH_NONE);
+        }
+}
+
+static const char *lookup(const char *key, const void *labels)
+{
+        return streq(key, labels) ? "" : NULL;
+}
+
+static void test_labels_are_for_the_selector(void **state)
+{
+        _cleanup_(label_selector_freep) LabelSelector *s = selector("a,!b");
+        const MatchRules rules = { .selector = s };
+
+        assert_int_equal(match_labels(&rules, lookup, "a"), MATCH_NONE);
+        assert_int_equal(match_labels(&rules, lookup, "b"), 0);
+        assert_int_equal(match_labels(&(MatchRules){ NULL }, lookup, "b"), MATCH_NONE);
+}
+
+static void test_what_decided_is_explained(void **state)
+{
+        _cleanup_(label_selector_freep) LabelSelector *s = selector("a, b in (c,d)");
+        const MatchRules rules = { LIST("team-*", "x"), LIST("kube-*", "*-ci"), s };
+        const struct {
+                MatchDecision decision;
+                const char *text;
+        } cases[] = {
+                { { MATCH_WANTED, MATCH_NONE }, "no rule against it" },
+                { { MATCH_WANTED, 1 }, "include glob \"x\"" },
+                { { MATCH_BLACKLISTED, 0 }, "blacklist glob \"kube-*\"" },
+                { { MATCH_BLACKLISTED, 1 }, "blacklist glob \"*-ci\"" },
+                { { MATCH_BLACKLISTED, MATCH_NONE }, "blacklist" },
+                { { MATCH_NOT_INCLUDED, MATCH_NONE }, "no glob of include" },
+                { { MATCH_NOT_SELECTED, 1 }, "label_selector asks for \"b in (c,d)\"" },
+                { { MATCH_NOT_SELECTED, MATCH_NONE }, "label_selector" },
+                { { MATCH_IGNORED, MATCH_NONE }, "annotation eatr/ignore" },
+                { { MATCH_TERMINATING, MATCH_NONE }, "it is being deleted" },
+        };
+        char text[MATCH_EXPLANATION_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_ptr_equal(match_explain(text, &rules, cases[i].decision), text);
+                assert_string_equal(text, cases[i].text);
         }
 }
 
 static void test_verdicts_have_words(void **state)
 {
-        static const char *const words[] = { "wanted", "blacklisted", "not-included", "ignored",
-                                             "terminating" };
+        static const char *const words[] = { "wanted",       "blacklisted", "not-included",
+                                             "not-selected", "ignored",     "terminating" };
 
         assert_int_equal(ELEMENTSOF(words), _MATCH_VERDICT_MAX);
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
@@ -172,6 +240,8 @@ int main(void)
                 cmocka_unit_test(test_no_rules_want_every_name),
                 cmocka_unit_test(test_each_glob_of_a_list_counts),
                 cmocka_unit_test(test_the_weightiest_reason_is_the_verdict),
+                cmocka_unit_test(test_labels_are_for_the_selector),
+                cmocka_unit_test(test_what_decided_is_explained),
                 cmocka_unit_test(test_verdicts_have_words),
                 cmocka_unit_test(test_globs_that_match_nothing_are_told),
                 cmocka_unit_test(test_globs_that_fnmatch_knows_are_good),
