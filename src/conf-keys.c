@@ -98,6 +98,8 @@ const ConfKey conf_keys[] = {
         { "secret", "name", conf_value_secret_name, FIELD(secret.name) },
         { "secret", "on_conflict", conf_value_word, FIELD(secret.on_conflict), 0, CONF_KEY_NUMBER, .words = conflict_words },
         { "secret", "service_accounts", conf_kube_account_globs, FIELD(secret.service_accounts), .type = CONF_KEY_LIST },
+        { "secret", "labels", conf_kube_labels, FIELD(secret.labels), .type = CONF_KEY_LIST, .most = CONF_EXTRAS_MAX },
+        { "secret", "annotations", conf_kube_annotations, FIELD(secret.annotations), .type = CONF_KEY_LIST, .most = CONF_EXTRAS_MAX },
         { "renewal", "auth_token_renewal_interval", conf_value_interval_or_auto, FIELD(renewal.auth_token_renewal_interval), 0, CONF_KEY_OTHER, USEC_PER_SEC, 11 * USEC_PER_HOUR },
         { "renewal", "informers_resync_interval", conf_value_interval, FIELD(renewal.informers_resync_interval), 0, CONF_KEY_OTHER, USEC_PER_SEC, USEC_PER_DAY },
         { "renewal", "max_writes_per_second", conf_value_number, FIELD(renewal.max_writes_per_second), 0, CONF_KEY_NUMBER, 0, 10000 },

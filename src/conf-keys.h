@@ -13,6 +13,9 @@
 #define CONF_HOSTS_MAX 64U
 #define CONF_REGISTRY_NAME_MAX 63U
 
+/* How many labels, and how many annotations, a Secret may be given. */
+#define CONF_EXTRAS_MAX 32U
+
 /* A source of credentials that AWS's own programs look for unasked, and eatr only when it is named. */
 typedef enum ConfCredentialSource {
         CONF_CREDENTIAL_SOURCE_NONE,
@@ -99,6 +102,7 @@ typedef struct ConfSecret {
         ConfConflict on_conflict;
         char **service_accounts; /* globs of those that are to name the Secret in imagePullSecrets;
                                     NULL-terminated, never NULL; empty: none */
+        char **labels, **annotations; /* that it carries besides eatr's own: KEY=VALUE; the same */
 } ConfSecret;
 
 typedef struct ConfRenewal {

@@ -315,11 +315,14 @@ int conf_new(Conf **ret)
         c->namespaces.blacklist = conf_keys_list_new();
         c->namespaces.include = conf_keys_list_new();
         c->secret.service_accounts = conf_keys_list_new();
+        c->secret.labels = conf_keys_list_new();
+        c->secret.annotations = conf_keys_list_new();
         c->kubernetes.mint_eks_tokens = true;
         c->secret.name = strdup("ecr");
         c->metrics.address = strdup("127.0.0.1");
         if (conf_keys_registry_init(&c->main, NULL) < 0 || !c->namespaces.blacklist ||
-            !c->namespaces.include || !c->secret.service_accounts || !c->secret.name || !c->metrics.address)
+            !c->namespaces.include || !c->secret.service_accounts || !c->secret.labels ||
+            !c->secret.annotations || !c->secret.name || !c->metrics.address)
                 return -ENOMEM;
         c->renewal.informers_resync_interval = 5 * USEC_PER_MINUTE;
         c->renewal.max_writes_per_second = 50;
@@ -341,6 +344,8 @@ Conf *conf_free(Conf *c)
         conf_keys_list_free(c->namespaces.include);
         (void) label_selector_free(c->namespaces.label_selector);
         conf_keys_list_free(c->secret.service_accounts);
+        conf_keys_list_free(c->secret.labels);
+        conf_keys_list_free(c->secret.annotations);
         (void) str_erase_free(c->kubernetes.kubeconfig);
         (void) str_erase_free(c->kubernetes.context);
         (void) str_erase_free(c->secret.name);

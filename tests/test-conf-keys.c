@@ -41,6 +41,8 @@ static void check_equal(const Conf *a, const Conf *b)
         assert_string_equal(a->secret.name, b->secret.name);
         assert_int_equal(a->secret.on_conflict, b->secret.on_conflict);
         check_same_list(a->secret.service_accounts, b->secret.service_accounts);
+        check_same_list(a->secret.labels, b->secret.labels);
+        check_same_list(a->secret.annotations, b->secret.annotations);
         assert_int_equal(a->renewal.auth_token_renewal_interval, b->renewal.auth_token_renewal_interval);
         assert_int_equal(a->renewal.informers_resync_interval, b->renewal.informers_resync_interval);
         assert_int_equal(a->renewal.max_writes_per_second, b->renewal.max_writes_per_second);
@@ -78,6 +80,8 @@ static void test_defaults(void **state)
         assert_string_equal(c->secret.name, "ecr");
         assert_int_equal(c->secret.on_conflict, CONF_CONFLICT_SKIP);
         assert_null(*c->secret.service_accounts);
+        assert_null(*c->secret.labels);
+        assert_null(*c->secret.annotations);
         assert_int_equal(c->renewal.auth_token_renewal_interval, 0);
         assert_int_equal(c->renewal.informers_resync_interval, 5 * USEC_PER_MINUTE);
         assert_int_equal(c->renewal.max_writes_per_second, 50);
@@ -131,6 +135,8 @@ static const struct {
         { "secret", "name", "registry.ecr" },
         { "secret", "on_conflict", "adopt" },
         { "secret", "service_accounts", "default, ci.*" },
+        { "secret", "labels", "team = infra" },
+        { "secret", "annotations", "argocd.argoproj.io/compare-options = IgnoreExtraneous" },
         { "renewal", "auth_token_renewal_interval", "20s" },
         { "renewal", "informers_resync_interval", "5s" },
         { "renewal", "max_writes_per_second", "0" },
@@ -177,6 +183,8 @@ static void check_all_keys(const Conf *c)
         assert_string_equal(c->secret.name, "registry.ecr");
         assert_int_equal(c->secret.on_conflict, CONF_CONFLICT_ADOPT);
         check_list(c->secret.service_accounts, "default ci.*");
+        check_list(c->secret.labels, "team=infra");
+        check_list(c->secret.annotations, "argocd.argoproj.io/compare-options=IgnoreExtraneous");
         assert_int_equal(c->renewal.auth_token_renewal_interval, 20 * USEC_PER_SEC);
         assert_int_equal(c->renewal.informers_resync_interval, 5 * USEC_PER_SEC);
         assert_int_equal(c->renewal.max_writes_per_second, 0);
@@ -551,6 +559,8 @@ static void test_bad_values(void **state)
                 { "secret", "service_accounts", "default, Ci",
                   "\"Ci\" can't match: names of service accounts have lower-case letters, digits, \"-\" and "
                   "\".\" only, globs also \"*\", \"?\" and \"[...]\"" },
+                { "secret", "labels", "a=1, a=2", "\"a\" has a value already" },
+                { "secret", "annotations", "team", "\"team\" is not of the form KEY=VALUE" },
                 { "secret", "name", "Ecr", "\"Ecr\" " SECRET_NAME },
                 { "secret", "name", "-ecr", "\"-ecr\" " SECRET_NAME },
                 { "secret", "name", "ecr.", "\"ecr.\" " SECRET_NAME },
