@@ -325,6 +325,7 @@ static ClusterConfig cluster_config(const EatrConfig *config, KubeAuth *auth)
                 .namespaces = &config->conf->namespaces,
                 .writer = {
                         .secret_name = config->conf->secret.name,
+                        .extras = { config->conf->secret.labels, config->conf->secret.annotations },
                         .renewal = &config->conf->renewal,
                         .dry_run = config->dry_run,
                 },

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "encode.h"
+#include "hash.h"
 #include "kube-secret.h"
 
 #include <errno.h>
@@ -37,7 +38,19 @@ static int render_docker_config(const Auths *auths, char **ret)
         return *ret ? 0 : -ENOMEM;
 }
 
-static bool add_metadata(cJSON *j, const char *name, const Auths *auths)
+static bool add_pairs(cJSON *object, char *const *pairs)
+{
+        for (; pairs && *pairs; pairs++) {
+                size_t n = strcspn(*pairs, "=");
+                _cleanup_free_ char *key = strndup(*pairs, n);
+
+                if (!key || !cJSON_AddStringToObject(object, key, *pairs + n + 1))
+                        return false;
+        }
+        return true;
+}
+
+static bool add_metadata(cJSON *j, const char *name, const KubeSecretExtras *extras, const Auths *auths)
 {
         cJSON *metadata = cJSON_AddObjectToObject(j, "metadata");
         cJSON *labels = cJSON_AddObjectToObject(metadata, "labels");
@@ -50,10 +63,11 @@ static bool add_metadata(cJSON *j, const char *name, const Auths *auths)
                                        clock_format_rfc3339(expires, auths->expires)) &&
                cJSON_AddStringToObject(annotations, RENEWED_ANNOTATION,
                                        clock_format_rfc3339(renewed, auths->issued)) &&
-               cJSON_AddStringToObject(annotations, TOKEN_ID_ANNOTATION, auths->id);
+               cJSON_AddStringToObject(annotations, TOKEN_ID_ANNOTATION, auths->id) &&
+               add_pairs(labels, extras->labels) && add_pairs(annotations, extras->annotations);
 }
 
-int kube_secret_render(const char *name, const Auths *auths, Buf *b)
+int kube_secret_render(const char *name, const KubeSecretExtras *extras, const Auths *auths, Buf *b)
 {
         _cleanup_json_ cJSON *j = cJSON_CreateObject();
         _cleanup_erase_ char *data = NULL, *text = NULL;
@@ -63,7 +77,7 @@ int kube_secret_render(const char *name, const Auths *auths, Buf *b)
         if (r < 0)
                 return r;
         if (!cJSON_AddStringToObject(j, "apiVersion", "v1") ||
-            !cJSON_AddStringToObject(j, "kind", "Secret") || !add_metadata(j, name, auths) ||
+            !cJSON_AddStringToObject(j, "kind", "Secret") || !add_metadata(j, name, extras, auths) ||
             !cJSON_AddStringToObject(j, "type", TYPE) ||
             !cJSON_AddStringToObject(cJSON_AddObjectToObject(j, "data"), DATA_KEY, data))
                 return -ENOMEM;
@@ -71,6 +85,38 @@ int kube_secret_render(const char *name, const Auths *auths, Buf *b)
         if (!text)
                 return -ENOMEM;
         return buf_append_str(b, text);
+}
+
+/* --- extras ---------------------------------------------------------------------------------------- */
+
+/* Of one label or annotation; those of a Secret are combined in a way that knows no order. kind tells the
+ * two apart. */
+static uint64_t pair_id(char kind, const char *key, size_t key_size, const char *value)
+{
+        _cleanup_free_ char *text = str_printf("%c%.*s=%s", kind, (int) key_size, key, value);
+        uint8_t hash[HASH_SHA256_SIZE];
+        uint64_t id = UINT64_MAX; /* without memory it is taken for another one, and written again */
+
+        if (text && hash_sha256(text, strlen(text), hash) >= 0)
+                memcpy(&id, hash, sizeof(id));
+        return id;
+}
+
+static uint64_t pairs_id(char kind, char *const *pairs)
+{
+        uint64_t id = 0;
+
+        for (; pairs && *pairs; pairs++) {
+                size_t n = strcspn(*pairs, "=");
+
+                id ^= pair_id(kind, *pairs, n, *pairs + n + 1);
+        }
+        return id;
+}
+
+uint64_t kube_secret_extras_id(const KubeSecretExtras *extras)
+{
+        return pairs_id('l', extras->labels) ^ pairs_id('a', extras->annotations);
 }
 
 /* --- reading --------------------------------------------------------------------------------------- */
@@ -94,6 +140,36 @@ static bool owns_everything(const cJSON *fields)
                json_get(fields, "f:type") && json_get(json_get(fields, "f:data"), "f:" DATA_KEY);
 }
 
+static bool is_of_each(const char *key)
+{
+        return streq(key, MANAGED_BY_LABEL) || streq(key, EXPIRES_ANNOTATION) ||
+               streq(key, RENEWED_ANNOTATION) || streq(key, TOKEN_ID_ANNOTATION);
+}
+
+/* Of those that are eatr's by managedFields; values are what the Secret has. */
+static uint64_t owned_id(char kind, const cJSON *owned, const cJSON *values)
+{
+        uint64_t id = 0;
+
+        JSON_FOREACH (field, owned) {
+                const char *key = startswith(field->string, "f:");
+                const char *value = key && !is_of_each(key) ? json_string(values, key) : NULL;
+
+                if (value)
+                        id ^= pair_id(kind, key, strlen(key), value);
+        }
+        return id;
+}
+
+static void read_extras(const cJSON *metadata, const cJSON *fields, KubeSecret *ret)
+{
+        const cJSON *owned = json_get(fields, "f:metadata");
+
+        ret->extras_told = true;
+        ret->extras = owned_id('l', json_get(owned, "f:labels"), json_get(metadata, "labels")) ^
+                      owned_id('a', json_get(owned, "f:annotations"), json_get(metadata, "annotations"));
+}
+
 static void read_managers(const cJSON *metadata, KubeSecret *ret)
 {
         JSON_FOREACH (entry, json_get(metadata, "managedFields")) {
@@ -106,6 +182,7 @@ static void read_managers(const cJSON *metadata, KubeSecret *ret)
                 if (streq(manager, KUBE_SECRET_FIELD_MANAGER) && streq(operation, "Apply")) {
                         ret->ours = true;
                         ret->intact = owns_everything(fields);
+                        read_extras(metadata, fields, ret);
                 } else if (json_get(fields, "f:data"))
                         (void) snprintf(ret->manager, sizeof(ret->manager), "%s", manager);
         }

@@ -18,6 +18,9 @@ typedef struct KubeSecret {
         char token_id[TOKEN_ID_MAX]; /* "" if not told */
         usec_t renewed;   /* when its oldest token was issued, in whole seconds; 0: not told or nonsense */
         usec_t expires;   /* when the first of its tokens does; the same */
+        bool extras_told; /* of labels and annotations it is told whose they are, and so: */
+        uint64_t
+                extras; /* those that are eatr's besides what each Secret has, see kube_secret_extras_id() */
         char manager[48]; /* of a foreign Secret: who wrote its data last, for messages */
 } KubeSecret;
 
@@ -25,12 +28,22 @@ typedef struct KubeSecret {
  * answer to a write have in common. */
 void kube_secret_read(const cJSON *object, KubeSecret *ret);
 
+/* Labels and annotations that a Secret is to carry besides those that each has: "KEY=VALUE", ended by NULL;
+ * NULL: none. As all that is applied, what is no longer among them goes away with the next write. */
+typedef struct KubeSecretExtras {
+        char *const *labels;
+        char *const *annotations;
+} KubeSecretExtras;
+
+/* A number that is another for other extras, in whatever order; 0: none. */
+uint64_t kube_secret_extras_id(const KubeSecretExtras *extras);
+
 /* What Kubernetes takes as data of a Secret, decoded. */
 #define KUBE_SECRET_DATA_MAX (1024U * 1024)
 
 /* Appends the body of a server-side apply; it serves every namespace. Returns 0, -EMSGSIZE if there are more
  * hosts than KUBE_SECRET_DATA_MAX has room for or b has none, or -ENOMEM. */
-int kube_secret_render(const char *name, const Auths *auths, Buf *b);
+int kube_secret_render(const char *name, const KubeSecretExtras *extras, const Auths *auths, Buf *b);
 
 /* Largest body that kube_secret_render() makes: the data in base64, and some. */
 #define KUBE_SECRET_BODY_MAX (2U * 1024 * 1024)

@@ -121,7 +121,7 @@ static Plan decide(const Target *t, const Auths *auths, usec_t interval, usec_t 
                 return nothing(PLAN_REFUSED);
         if (!auths || token_clock(auths, now) >= auths->expires)
                 return nothing(PLAN_NO_TOKEN);
-        if (s->exists && s->intact && streq(s->token_id, auths->id))
+        if (s->exists && s->intact && streq(s->token_id, auths->id) && !t->misfit)
                 return wait_until(PLAN_FRESH, now + (auths->expires - token_clock(auths, now)));
         if (t->retry_at > now)
                 return wait_until(PLAN_BACKOFF, t->retry_at);
@@ -129,6 +129,8 @@ static Plan decide(const Target *t, const Auths *auths, usec_t interval, usec_t 
                 return apply(PLAN_CREATE, PACE_NOW, false);
         if (!s->exists || !s->intact)
                 return plan_heal(t, now);
+        if (t->misfit && (auths_same_hosts(s->token_id, auths->id) || !auths->incomplete))
+                return apply(PLAN_RENEW, PACE_BULK, true);
         return plan_other_tokens(t, auths, interval, now);
 }
 

@@ -19,6 +19,7 @@ typedef struct Target {
         usec_t retry_at;          /* CLOCK_BOOTTIME: no write before */
         usec_t healed_until; /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_succeeded() */
         bool denied;         /* the last write failed for want of rights, or so */
+        bool misfit;         /* the Secret carries other labels and annotations than it is to */
         char written[TOKEN_ID_MAX]; /* id of what was written here last; "": nothing, or it failed */
 } Target;
 
@@ -38,7 +39,7 @@ typedef enum PlanReason {
         PLAN_FRESH,    /* it is good */
         PLAN_CREATE,   /* there is none yet */
         PLAN_HEAL,     /* it was deleted or edited */
-        PLAN_RENEW,    /* it is due for newer tokens, or lacks a host */
+        PLAN_RENEW,    /* it is due for newer tokens, lacks a host, or is a misfit */
         _PLAN_REASON_MAX,
 } PlanReason;
 
@@ -60,13 +61,15 @@ typedef struct Plan {
  * A Secret says of its tokens when the oldest was issued and when the first expires. What holds by these:
  *
  * - A Secret with auths' id is fresh, whatever the times are. So each new id is written once.
- * - One with other hosts is written at once, as a registry has come or gone; but while auths is incomplete it
- *   stays as long as it is good, as it may have the only entry there is of the registry that has no token yet.
+ * - One with other hosts is written at once, as a registry has come or gone; but while auths is incomplete
+ * it stays as long as it is good, as it may have the only entry there is of the registry that has no token
+ * yet.
  * - One with the same hosts and another id is written when it is due, which is never after one of its tokens
  *   is. So it gets each renewal of one registry however long another fails, though its times stay those of
  *   the old token; and a restart leaves it alone until its time comes.
- * - One that was written here and holds what auths has replaced since is written at once: tokens are replaced
- *   out of turn only for a reason, such as other keys, or that the registry does not take them.
+ * - One that was written here and holds what auths has replaced since is written at once: tokens are
+ * replaced out of turn only for a reason, such as other keys, or that the registry does not take them.
+ * - One that is a misfit is written at once, but never before auths is complete or has the same hosts.
  * - It is not written if it lasts as long as auths and is younger, or if auths has been written here before:
  *   of two eatrs with the same hosts, the one with what lasts longer prevails, and of two that are equal
  *   neither undoes what the other did. Two with different hosts quarrel, once a minute.

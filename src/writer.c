@@ -28,7 +28,8 @@ struct Writer {
 
         bool started, stopped;
         Auths *auths;
-        Buf body; /* of every write with these */
+        Buf body;        /* of every write with these */
+        uint64_t extras; /* that are in it, see kube_secret_extras_id() */
         Lanes *lanes;
         WriterLog log;
         sd_event_source *planner; /* deferred: runs when all events of a wake-up have been taken in */
@@ -189,11 +190,17 @@ static void wake_at(Writer *w, usec_t at)
         (void) sd_event_source_set_enabled(w->waker, SD_EVENT_ONESHOT);
 }
 
+static bool is_misfit(const Writer *w, const Node *n)
+{
+        return n->target.secret.extras_told && n->target.secret.extras != w->extras;
+}
+
 /* Puts the node where its plan wants it; one that stands in a lane already stays where it is. */
 static void plan(Writer *w, Node *n, usec_t now)
 {
         NodePlace lane;
 
+        n->target.misfit = is_misfit(w, n);
         n->plan = plan_next(&n->target, w->auths, w->config.renewal->auth_token_renewal_interval, now);
         n->wake_at = n->plan.action == PLAN_WAIT ? n->plan.until : USEC_INFINITY;
         wake_at(w, n->wake_at);
@@ -305,21 +312,32 @@ void writer_drop(Writer *w, Node *n)
 static void own_written(Writer *w)
 {
         TARGETS_FOREACH (n, next, w->targets)
-                if (w->auths && streq(n->target.secret.token_id, w->auths->id))
+                if (w->auths && streq(n->target.secret.token_id, w->auths->id) && !is_misfit(w, n))
                         plan_begun(&n->target, w->auths);
 }
 
-int writer_set_auths(Writer *w, Auths *auths)
+static int render(Writer *w, const Auths *auths)
 {
         _cleanup_buf_ Buf body = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
         int r;
 
-        r = kube_secret_render(w->config.secret_name, auths, &body);
+        r = kube_secret_render(w->config.secret_name, &w->config.extras, auths, &body);
         if (r < 0)
                 return r;
         buf_done(&w->body);
         w->body = body;
         body = BUF_INIT(0); /* the writer's now */
+        w->extras = kube_secret_extras_id(&w->config.extras);
+        return 0;
+}
+
+int writer_set_auths(Writer *w, Auths *auths)
+{
+        int r;
+
+        r = render(w, auths);
+        if (r < 0)
+                return r;
         own_written(w);
         auths_unref(w->auths);
         w->auths = auths_ref(auths);
@@ -333,9 +351,27 @@ static void configure(Writer *w, const WriterConfig *config)
         w->log.secret_name = config->secret_name;
 }
 
+/* Nobody has undone what was written with other extras. */
+static void change_extras(Writer *w)
+{
+        int r;
+
+        r = render(w, w->auths);
+        if (r < 0) {
+                log_error_errno(r,
+                                "Cannot make Secrets with other labels and annotations, they stay as they "
+                                "are until there is a new token: %m");
+                return;
+        }
+        TARGETS_FOREACH (n, next, w->targets)
+                n->target.written[0] = '\0';
+}
+
 void writer_reload(Writer *w, const WriterConfig *config)
 {
         configure(w, config);
+        if (w->auths && kube_secret_extras_id(&config->extras) != w->extras)
+                change_extras(w);
         writer_mark_all_dirty(w);
 }
 

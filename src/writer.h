@@ -14,6 +14,7 @@ typedef struct Writer Writer;
 
 typedef struct WriterConfig {
         const char *secret_name;
+        KubeSecretExtras extras; /* that each Secret carries */
         const ConfRenewal *renewal;
         bool dry_run; /* say what would be written, and write nothing */
 } WriterConfig;

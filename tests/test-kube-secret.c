@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+static const KubeSecretExtras none;
+
 #define HOST "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 #define VALUE "QVdTOnBhc3N3b3Jk" /* AWS:password */
 #define ID "baafbb4997d4988b"
@@ -45,7 +47,7 @@ static void test_render(void **state)
         _cleanup_(auths_unrefp) Auths *a = make_auths(HOST, VALUE);
         _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
 
-        assert_int_equal(kube_secret_render("ecr", a, &b), 0);
+        assert_int_equal(kube_secret_render("ecr", &none, a, &b), 0);
         assert_string_equal(buf_str(&b),
                             "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{"
                             "\"labels\":{\"app.kubernetes.io/managed-by\":\"eatr\"},"
@@ -65,14 +67,14 @@ static void test_render_stable(void **state)
         _cleanup_buf_ Buf first = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX), b = BUF_INIT(KUBE_SECRET_BODY_MAX);
         Buf small = BUF_INIT(400);
 
-        assert_int_equal(kube_secret_render("ecr", a, &first), 0);
+        assert_int_equal(kube_secret_render("ecr", &none, a, &first), 0);
         assert_int_equal(buf_append_str(&b, "> "), 0);
-        assert_int_equal(kube_secret_render("ecr", same, &b), 0);
+        assert_int_equal(kube_secret_render("ecr", &none, same, &b), 0);
         assert_memory_equal(b.data, "> ", 2);
         assert_string_equal(buf_str(&first), b.data + 2);
 
         assert_int_equal(buf_append_str(&small, "> "), 0);
-        assert_int_equal(kube_secret_render("ecr", a, &small), -EMSGSIZE);
+        assert_int_equal(kube_secret_render("ecr", &none, a, &small), -EMSGSIZE);
         assert_string_equal(buf_str(&small), "> ");
         buf_done(&small);
 }
@@ -108,7 +110,7 @@ static void test_render_real_size(void **state)
         (void) strcat(user_password, password);
         value = encode_base64(user_password, strlen(user_password));
         a = make_auths("localhost:5000/a_b", value);
-        assert_int_equal(kube_secret_render("a-secret.with.dots", a, &b), 0);
+        assert_int_equal(kube_secret_render("a-secret.with.dots", &none, a, &b), 0);
         check_docker_config(buf_str(&b), "localhost:5000/a_b", value);
         assert_in_range(b.size, 4000, 6000);
 }
@@ -127,7 +129,7 @@ static void test_render_hosts(void **state)
                          0);
         assert_int_equal(token_new(HOST, VALUE, ISSUED, EXPIRES, 0, &t), 0);
         assert_int_equal(auths_new((AuthsPart[]){ { other, NULL }, { t, more } }, 2, false, &a), 0);
-        assert_int_equal(kube_secret_render("ecr", a, &b), 0);
+        assert_int_equal(kube_secret_render("ecr", &none, a, &b), 0);
         assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &secret), 0);
         expected = encode_base64(DOCKER_CONFIG, strlen(DOCKER_CONFIG));
         assert_string_equal(json_string(json_get(secret, "data"), ".dockerconfigjson"), expected);
@@ -149,11 +151,11 @@ static void test_render_no_more_than_kubernetes_takes(void **state)
         _cleanup_buf_ Buf b = BUF_INIT(KUBE_SECRET_BODY_MAX);
 
         memset(value, 'A', KUBE_SECRET_DATA_MAX - overhead);
-        assert_int_equal(kube_secret_render("ecr", &a, &b), 0);
+        assert_int_equal(kube_secret_render("ecr", &none, &a, &b), 0);
         assert_in_range(b.size, KUBE_SECRET_DATA_MAX / 3 * 4, KUBE_SECRET_BODY_MAX);
         buf_clear(&b);
         value[KUBE_SECRET_DATA_MAX - overhead] = 'A';
-        assert_int_equal(kube_secret_render("ecr", &a, &b), -EMSGSIZE);
+        assert_int_equal(kube_secret_render("ecr", &none, &a, &b), -EMSGSIZE);
         assert_int_equal(b.size, 0);
 }
 
@@ -276,7 +278,7 @@ static void test_read_what_was_rendered(void **state)
         _cleanup_json_ cJSON *body = NULL, *fields = NULL;
         KubeSecret s;
 
-        assert_int_equal(kube_secret_render("ecr", a, &b), 0);
+        assert_int_equal(kube_secret_render("ecr", &none, a, &b), 0);
         assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &body), 0);
         fields = fields_of(body);
         /* Identity is nobody's field. */
@@ -289,6 +291,48 @@ static void test_read_what_was_rendered(void **state)
         assert_int_equal(s.renewed, ISSUED);
         assert_int_equal(s.expires, EXPIRES);
         assert_int_equal(check_each_leaf(body, fields, fields), 6);
+}
+
+/* Extras are read back as what was rendered, in whatever order; but only while they are eatr's. */
+static void test_read_extras(void **state)
+{
+        static char *const labels[] = { (char *) "team=infra", (char *) "example.com/a=", NULL },
+                           *const back[] = { (char *) "example.com/a=", (char *) "team=infra", NULL };
+        static char *const annotations[] = { (char *) "team=b=c, \"d\" \xc3\xa4", NULL };
+        const KubeSecretExtras extras = { labels, annotations }, same = { back, annotations },
+                               less = { labels, NULL }, moved = { NULL, labels };
+        _cleanup_(auths_unrefp) Auths *a = make_auths(HOST, VALUE);
+        _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
+        _cleanup_json_ cJSON *body = NULL, *fields = NULL;
+        cJSON *metadata;
+        KubeSecret s;
+
+        assert_int_equal(kube_secret_render("ecr", &extras, a, &b), 0);
+        assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &body), 0);
+        metadata = cJSON_GetObjectItem(body, "metadata");
+        assert_string_equal(json_string(json_get(metadata, "labels"), "team"), "infra");
+        assert_string_equal(json_string(json_get(metadata, "labels"), "example.com/a"), "");
+        assert_string_equal(json_string(json_get(metadata, "annotations"), "team"), "b=c, \"d\" \xc3\xa4");
+        fields = fields_of(body);
+        s = read_with_fields(body, fields);
+        assert_true(s.intact && s.extras_told);
+        assert_true(s.extras == kube_secret_extras_id(&extras));
+        assert_true(s.extras == kube_secret_extras_id(&same));
+        assert_true(s.extras != kube_secret_extras_id(&less));
+        assert_true(kube_secret_extras_id(&less) != kube_secret_extras_id(&moved));
+        assert_int_equal(kube_secret_extras_id(&none), 0);
+        /* Other people's are not counted; one with another value is another. */
+        assert_non_null(cJSON_AddStringToObject(cJSON_GetObjectItem(metadata, "labels"), "theirs", "x"));
+        assert_true(read_with_fields(body, fields).extras == s.extras);
+        cJSON_SetValuestring(cJSON_GetObjectItem(cJSON_GetObjectItem(metadata, "labels"), "team"), "x");
+        assert_true(read_with_fields(body, fields).extras != s.extras);
+        assert_true(read_with_fields(body, fields).intact);
+        /* Without owners it is not told. */
+        s = read_object(OBJECT("," LABEL "," ANNOTATIONS));
+        assert_true(s.intact && !s.extras_told);
+        s = read_object(OBJECT("," LABEL "," ANNOTATIONS
+                               ",\"managedFields\":[" ENTRY("eatr", "Apply", OUR_FIELDS) "]"));
+        assert_true(s.extras_told && s.extras == 0);
 }
 
 /* A co-owner has the same values, or eatr would not be owner any more. */
@@ -538,6 +582,7 @@ int main(void)
                 cmocka_unit_test(test_render_no_more_than_kubernetes_takes),
                 cmocka_unit_test(test_read_own_apply),
                 cmocka_unit_test(test_read_what_was_rendered),
+                cmocka_unit_test(test_read_extras),
                 cmocka_unit_test(test_read_shared),
                 cmocka_unit_test(test_read_edited),
                 cmocka_unit_test(test_read_foreign),

@@ -607,6 +607,79 @@ static void test_a_reload_sets_limits(void **state)
         expect_writes(f, 1);
 }
 
+/* An object as it is when eatr has given it a label, too; the caller frees it. */
+static char *labelled(const char *text, const char *value)
+{
+        _cleanup_json_ cJSON *j = NULL;
+        const cJSON *metadata, *entry;
+
+        assert_int_equal(json_parse(text, strlen(text), 65536, &j), 0);
+        metadata = json_get(j, "metadata");
+        entry = json_first(json_get(metadata, "managedFields"));
+        assert_non_null(cJSON_AddStringToObject((cJSON *) json_get(metadata, "labels"), "team", value));
+        assert_non_null(cJSON_AddObjectToObject(
+                (cJSON *) json_get(json_get(json_get(entry, "fieldsV1"), "f:metadata"), "f:labels"),
+                "f:team"));
+        return json_print(j);
+}
+
+static void expect_body(ScriptPeer *p, const char *text, bool there)
+{
+        if (!!strstr(buf_str(&p->request), text) != there)
+                fail_msg("%s in %s", text, buf_str(&p->request));
+}
+
+/* In the lane of renewals, and no heal; but one if somebody else changes it. */
+static void test_a_reload_brings_other_labels(void **state)
+{
+        char *labels[] = { (char *) "team=infra", NULL };
+        _cleanup_free_ char *infra = labelled(CREATED("9"), "infra"), *other = labelled(CREATED("10"), "x"),
+                            *back = labelled(CREATED("11"), "infra");
+        Fixture *f = *state;
+        WriterConfig config = f->config;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add(f, "new");
+        ScriptPeer *p;
+
+        observe(f, add(f, "before"), CREATED("5"));
+        writer_start(f->writer);
+        settle(f, await(f, APPLY("new")), CREATED("7"));
+        expect_writes(f, 0);
+        config.extras.labels = labels;
+        writer_reload(f->writer, &config);
+        expect_writes(f, 2);
+        assert_int_equal(n->plan.lane, PACE_BULK);
+        for (unsigned i = 0; i < 2; i++) {
+                p = await(f, "PATCH ");
+                expect_body(p, "\"team\":\"infra\"", true);
+                settle(f, p, infra);
+        }
+        assert_int_equal(s->healed, 0);
+        expect_writes(f, 0);
+        writer_reload(f->writer, &config);
+        expect_writes(f, 0);
+
+        observe(f, n, other);
+        settle(f, await(f, APPLY("new") "&force=true "), back);
+        assert_int_equal(s->healed, 1);
+        expect_writes(f, 0);
+
+        /* New tokens bring them along; and they go as they came. */
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
+        frozen += 6 * USEC_PER_HOUR;
+        writer_mark_all_dirty(f->writer);
+        p = await(f, APPLY("before"));
+        expect_body(p, "\"team\":\"infra\"", true);
+        writer_reload(f->writer, &f->config);
+        settle(f, p, infra);
+        settle(f, await(f, APPLY("new")), RENEWED("12"));
+        p = await(f, APPLY("before"));
+        expect_body(p, "team", false);
+        settle(f, p, RENEWED("13"));
+        expect_writes(f, 0);
+        assert_int_equal(s->healed, 1);
+}
+
 /* It is not for its time to come: the keys are others, or the registry does not take it. Whether this process
  * has written it or an earlier one makes no difference; what another one has written stays. */
 static void test_tokens_that_are_replaced_out_of_turn(void **state)
@@ -708,6 +781,7 @@ int main(void)
                 TEST(test_only_so_many_are_in_flight),
                 TEST(test_a_stop),
                 TEST(test_a_reload_sets_limits),
+                TEST(test_a_reload_brings_other_labels),
                 TEST(test_tokens_that_are_replaced_out_of_turn),
                 TEST(test_dropped_while_in_flight),
                 TEST(test_dry_run),
