@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Prints the golden values of test-aws-sigv4.c (argument: sigv4), test-aws-ecr.c (ecr), test-aws-sts.c (sts) and
 test-aws-call.c (call), made with botocore: what stands between the "golden" marks there; of queries (presign), also
-in test-aws-sigv4.c; and x509-fixtures.h (x509), whose certificates and keys it keeps if that file is there. Debian:
+in test-aws-sigv4.c; of test-eks-token.c (eks); and x509-fixtures.h (x509), whose certificates and keys it keeps if that file is there. Debian:
 python3-botocore, python3-cryptography."""
 
 import base64
@@ -270,6 +270,20 @@ def print_presign():
         print("        },")
 
 
+def print_eks():
+    """For the same clusters as in PRESIGN, whose parameters have another order with botocore."""
+    for case in PRESIGN[:6]:
+        headers, region, date, token = dict(case[2]), case[5], case[7], case[8]
+        url = "https://" + headers["Host"] + "/?" + presign(*case)
+        print("        {")
+        print('                "%s", "%s", %d, %s,' % (headers["x-k8s-aws-id"], region, calendar.timegm(
+            time.strptime(date, "%Y%m%dT%H%M%SZ")), "SESSION" if token else "NULL"))
+        encoded = base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+        pieces = ['"%s"' % piece for piece in re.findall(".{1,85}", "k8s-aws-v1." + encoded)]
+        print("                %s," % ("\n" + " " * 16).join(pieces))
+        print("        },")
+
+
 def read_fixtures():
     """The PEM that is there, by its name."""
     defines = re.findall(r'#define FIXTURE_(\w+)((?: *\\\n *"[^\n]*\\n")+)', FIXTURES.read_text())
@@ -344,4 +358,4 @@ def print_x509():
 
 if __name__ == "__main__":
     {"sigv4": print_sigv4, "ecr": print_ecr, "sts": print_sts, "call": print_calls, "presign": print_presign,
-     "x509": print_x509}[sys.argv[1]]()
+     "eks": print_eks, "x509": print_x509}[sys.argv[1]]()
