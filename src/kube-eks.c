@@ -25,6 +25,7 @@ typedef struct Option {
         char letter; /* '\0': none */
         OptionKind kind;
         size_t offset; /* of the field in Words */
+        bool late;     /* it has to stand behind the command's words */
 } Option;
 
 /* What the arguments say. */
@@ -42,13 +43,13 @@ typedef struct Program {
 } Program;
 
 static const Option aws_options[] = {
-        { "cluster-name", .offset = offsetof(Words, cluster_name) },
-        { "cluster-id", .offset = offsetof(Words, cluster_id) },
+        { "cluster-name", .offset = offsetof(Words, cluster_name), .late = true },
+        { "cluster-id", .offset = offsetof(Words, cluster_id), .late = true },
         { "region", .offset = offsetof(Words, region) },
         { "profile", .offset = offsetof(Words, profile) },
-        { "role-arn", .offset = offsetof(Words, role_arn) },
-        { "role", .offset = offsetof(Words, role_arn) }, /* as update-kubeconfig shortens it */
-        { "session-name", .offset = offsetof(Words, session_name) },
+        { "role-arn", .offset = offsetof(Words, role_arn), .late = true },
+        { "role", .offset = offsetof(Words, role_arn), .late = true }, /* as update-kubeconfig shortens it */
+        { "session-name", .offset = offsetof(Words, session_name), .late = true },
         { "output", .kind = OPTION_OUTPUT, .offset = offsetof(Words, output) },
         { "no-cli-pager", .kind = OPTION_FLAG },
         { NULL },
@@ -60,7 +61,7 @@ static const Option authenticator_options[] = {
         { "role", 'r', .offset = offsetof(Words, role_arn) },
         { "external-id", 'e', .offset = offsetof(Words, external_id) },
         { "session-name", 's', .offset = offsetof(Words, session_name) },
-        { "cache", .kind = OPTION_FLAG },
+        { "cache", .kind = OPTION_FLAG, .late = true },
         { NULL },
 };
 
@@ -109,13 +110,13 @@ static int fail_option(const char *word, ConfError *why)
         return 0;
 }
 
-/* Reads the option in **word, and its value in the next one. */
-static int read_option(const Program *p, char *const **word, Words *ret, ConfError *why)
+/* Reads the option in **word, and its value in the next one. late: all words of the command were there. */
+static int read_option(const Program *p, char *const **word, bool late, Words *ret, ConfError *why)
 {
         const char *name = **word, *value;
         const Option *o = find_option(p, name, &value);
 
-        if (!o || (o->kind == OPTION_FLAG && value))
+        if (!o || (o->late && !late) || (o->kind == OPTION_FLAG && value))
                 return fail_option(name, why);
         if (o->kind == OPTION_FLAG)
                 return 1;
@@ -133,7 +134,7 @@ static int read_words(const Program *p, char *const *args, Words *ret, ConfError
 
         for (char *const *word = args; *word; word++) {
                 if (**word == '-') {
-                        if (read_option(p, &word, ret, why) == 0)
+                        if (read_option(p, &word, !*command, ret, why) == 0)
                                 return 0;
                 } else if (*command && streq(*word, *command))
                         command++;
