@@ -13,13 +13,40 @@
 static void read_causes(const cJSON *status, KubeStatus *ret)
 {
         JSON_FOREACH (cause, json_get(json_get(status, "details"), "causes")) {
-                const char *reason = json_string(cause, "reason");
+                const char *reason = json_string(cause, "reason"), *field = json_string(cause, "field");
 
+                ret->other_type |= ret->code == 422 && field && streq(field, "type");
                 if (!reason)
                         continue;
                 ret->namespace_terminating |= streq(reason, "NamespaceTerminating");
                 ret->version_too_large |= streq(reason, "ResourceVersionTooLarge");
         }
+}
+
+static bool endswith(const char *s, const char *end)
+{
+        size_t n = strlen(s), m = strlen(end);
+
+        return n >= m && streq(s + n - m, end);
+}
+
+/* There is no field for it: the words are those of the plugins ResourceQuota and ValidatingAdmissionWebhook,
+ * of ValidatingAdmissionPolicy, and of the authorization, which sometimes has nothing to say behind its ":
+ * ". */
+static KubeDenial read_denial(long code, const char *message)
+{
+        bool forbidden = code == 403 && strstr(message, " is forbidden: ");
+
+        if (startswith(message, "admission webhook ") && strstr(message, " denied the request"))
+                return KUBE_DENIAL_POLICY;
+        if (strstr(message, "ValidatingAdmissionPolicy '") && strstr(message, " denied request: "))
+                return KUBE_DENIAL_POLICY;
+        if (forbidden && (strstr(message, ": exceeded quota: ") || strstr(message, ": failed quota: ")))
+                return KUBE_DENIAL_QUOTA;
+        if (forbidden &&
+            ((strstr(message, ": User ") && strstr(message, " cannot ")) || endswith(message, ": ")))
+                return KUBE_DENIAL_RIGHTS;
+        return KUBE_DENIAL_NONE;
 }
 
 /* Proxies answer with pages and priority-and-fairness with plain text: the first line of that will do. */
@@ -64,6 +91,8 @@ void kube_status_read(long code, const char *body, size_t size, const char *tran
         (void) snprintf(ret->message, sizeof(ret->message), "%.*s",
                         str_fit(message, strlen(message), sizeof(ret->message) - 1), message);
         ret->immutable = code == 422 && strstr(message, "field is immutable");
+        ret->other_type &= ret->immutable;
+        ret->denial = read_denial(code, message);
 }
 
 /* Nothing behind the address, or nothing that works; a gateway's 504 is no Status, while the API server's
@@ -76,5 +105,6 @@ static bool server_is_away(const KubeStatus *status)
 
 bool kube_status_concerns_all(HttpOutcome outcome, const KubeStatus *status)
 {
-        return server_is_away(status) || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED;
+        return status->denial != KUBE_DENIAL_POLICY && /* which may have any code */
+               (server_is_away(status) || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED);
 }

@@ -16,7 +16,8 @@
 static const struct {
         long code;
         const char *body, *reason, *message;
-        bool terminating, immutable, too_large;
+        bool terminating, immutable, too_large, other_type;
+        KubeDenial denial;
 } statuses[] = {
         { 409,
           STATUS(409, "Conflict",
@@ -59,7 +60,39 @@ static const struct {
           "Forbidden",
           "secrets \"ecr\" is forbidden: User \"eatr\" cannot patch resource \"secrets\" in API group \"\" "
           "in the "
-          "namespace \"x\"" },
+          "namespace \"x\"",
+          .denial = KUBE_DENIAL_RIGHTS },
+        /* What a missing right to create is answered with where it is a patch that would. */
+        { 403, STATUS(403, "Forbidden", "secrets \\\"ecr\\\" is forbidden: ", "{}"), "Forbidden",
+          "secrets \"ecr\" is forbidden: ", .denial = KUBE_DENIAL_RIGHTS },
+        { 403,
+          STATUS(403, "Forbidden", "secrets \\\"ecr\\\" is forbidden: failed quota: q: must specify secrets",
+                 "{}"),
+          "Forbidden", "secrets \"ecr\" is forbidden: failed quota: q: must specify secrets",
+          .denial = KUBE_DENIAL_QUOTA },
+        /* No namespace, user or webhook gets its name read for one of these. */
+        { 403,
+          STATUS(403, "Forbidden",
+                 "admission webhook \\\"w\\\" denied the request: secrets is forbidden: User x cannot: "
+                 "exceeded quota: ",
+                 "{}"),
+          "Forbidden",
+          "admission webhook \"w\" denied the request: secrets is forbidden: User x cannot: exceeded "
+          "quota: ",
+          .denial = KUBE_DENIAL_POLICY },
+        { 503, STATUS(503, "", "admission webhook \\\"w\\\" denied the request without explanation", "{}"),
+          "", "admission webhook \"w\" denied the request without explanation",
+          .denial = KUBE_DENIAL_POLICY },
+        { 422,
+          STATUS(422, "Invalid",
+                 "secrets \\\"ecr\\\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied "
+                 "request: no",
+                 "{}"),
+          "Invalid",
+          "secrets \"ecr\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+          .denial = KUBE_DENIAL_POLICY },
+        { 403, STATUS(403, "Forbidden", "secrets \\\"ecr\\\" is forbidden: not today", "{}"), "Forbidden",
+          "secrets \"ecr\" is forbidden: not today" },
         { 403,
           STATUS(403, "Forbidden",
                  "secrets \\\"ecr\\\" is forbidden: exceeded quota: q, requested: secrets=1, used: "
@@ -68,7 +101,8 @@ static const struct {
                  "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
           "Forbidden",
           "secrets \"ecr\" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=1, limited: "
-          "secrets=1" },
+          "secrets=1",
+          .denial = KUBE_DENIAL_QUOTA },
         { 422,
           STATUS(422, "Invalid",
                  "Secret \\\"ecr\\\" is invalid: type: Invalid value: "
@@ -81,7 +115,7 @@ static const struct {
           "Invalid",
           "Secret \"ecr\" is invalid: type: Invalid value: \"kubernetes.io/dockerconfigjson\": field is "
           "immutable",
-          .immutable = true },
+          .immutable = true, .other_type = true },
         { 422,
           STATUS(422, "Invalid",
                  "Secret \\\"ecr\\\" is invalid: data: Forbidden: field is immutable when `immutable` is "
@@ -104,7 +138,8 @@ static const struct {
         { 400,
           STATUS(400, "BadRequest", "admission webhook \\\"x\\\" denied the request: field is immutable",
                  "{}"),
-          "BadRequest", "admission webhook \"x\" denied the request: field is immutable" },
+          "BadRequest", "admission webhook \"x\" denied the request: field is immutable",
+          .denial = KUBE_DENIAL_POLICY },
         { 504,
           STATUS(504, "Timeout", "Timeout: Too large resource version: 1000000, current: 1777",
                  "{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"Too large resource "
@@ -173,6 +208,8 @@ static void test_status(void **state)
                 assert_string_equal(s.reason, statuses[i].reason);
                 assert_int_equal(s.namespace_terminating, statuses[i].terminating);
                 assert_int_equal(s.immutable, statuses[i].immutable);
+                assert_int_equal(s.other_type, statuses[i].other_type);
+                assert_int_equal(s.denial, statuses[i].denial);
                 assert_int_equal(s.version_too_large, statuses[i].too_large);
         }
 }
