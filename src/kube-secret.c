@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define TYPE "kubernetes.io/dockerconfigjson"
 #define DATA_KEY ".dockerconfigjson"
 #define MANAGED_BY_LABEL "app.kubernetes.io/managed-by"
 #define MANAGED_BY_VALUE "eatr"
@@ -78,7 +77,7 @@ int kube_secret_render(const char *name, const KubeSecretExtras *extras, const A
                 return r;
         if (!cJSON_AddStringToObject(j, "apiVersion", "v1") ||
             !cJSON_AddStringToObject(j, "kind", "Secret") || !add_metadata(j, name, extras, auths) ||
-            !cJSON_AddStringToObject(j, "type", TYPE) ||
+            !cJSON_AddStringToObject(j, "type", KUBE_SECRET_TYPE) ||
             !cJSON_AddStringToObject(cJSON_AddObjectToObject(j, "data"), DATA_KEY, data))
                 return -ENOMEM;
         text = json_print(j);
@@ -152,7 +151,7 @@ static uint64_t owned_id(char kind, const cJSON *owned, const cJSON *values)
         uint64_t id = 0;
 
         JSON_FOREACH (field, owned) {
-                const char *key = startswith(field->string, "f:");
+                const char *key = field->string ? startswith(field->string, "f:") : NULL;
                 const char *value = key && !is_of_each(key) ? json_string(values, key) : NULL;
 
                 if (value)
@@ -170,22 +169,61 @@ static void read_extras(const cJSON *metadata, const cJSON *fields, KubeSecret *
                       owned_id('a', json_get(owned, "f:annotations"), json_get(metadata, "annotations"));
 }
 
+/* What an entry of somebody else's says of the fields that eatr writes: nothing, something, or that it has
+ * written data. Behind a force the former owner keeps the empty parents. */
+typedef enum Share {
+        SHARE_NONE,
+        SHARE_SOME,
+        SHARE_DATA,
+} Share;
+
+static Share read_share(const cJSON *fields)
+{
+        const cJSON *metadata = json_get(fields, "f:metadata"), *data = json_get(fields, "f:data");
+
+        JSON_FOREACH (item, data)
+                if (item->string && startswith(item->string, "f:"))
+                        return SHARE_DATA;
+        if (data || json_get(json_get(metadata, "f:labels"), "f:" MANAGED_BY_LABEL))
+                return SHARE_SOME;
+        JSON_FOREACH (item, json_get(metadata, "f:annotations"))
+                if (item->string && startswith(item->string, "f:eatr/"))
+                        return SHARE_SOME;
+        return SHARE_NONE;
+}
+
+/* Of those who share the most the last is named; RFC 3339's times in UTC are in order as text. */
 static void read_managers(const cJSON *metadata, KubeSecret *ret)
 {
+        const char *last = "";
+        bool applied = false;
+        Share most = SHARE_NONE;
+
         JSON_FOREACH (entry, json_get(metadata, "managedFields")) {
-                const char *manager = json_string(entry, "manager"),
+                const char *manager = json_string(entry, "manager"), *when = json_string(entry, "time"),
                            *operation = json_string(entry, "operation");
                 const cJSON *fields = json_get(entry, "fieldsV1");
+                Share share;
 
                 if (!manager || !operation)
                         continue;
+                ret->immutable |= json_get(fields, "f:immutable") != NULL;
                 if (streq(manager, KUBE_SECRET_FIELD_MANAGER) && streq(operation, "Apply")) {
                         ret->ours = true;
                         ret->intact = owns_everything(fields);
                         read_extras(metadata, fields, ret);
-                } else if (json_get(fields, "f:data"))
-                        (void) snprintf(ret->manager, sizeof(ret->manager), "%s", manager);
+                        applied = json_get(json_get(fields, "f:data"), "f:" DATA_KEY);
+                        continue;
+                }
+                share = read_share(fields);
+                when = when ? when : "";
+                if (share == SHARE_NONE || share < most || (share == most && strcmp(when, last) < 0))
+                        continue;
+                most = share;
+                last = when;
+                (void) snprintf(ret->manager, sizeof(ret->manager), "%s", manager);
         }
+        ret->owned = applied && most < SHARE_DATA;
 }
 
 static usec_t read_time(const cJSON *annotations, const char *name)
@@ -205,26 +243,60 @@ static uint64_t read_version(const cJSON *metadata)
         return s && *s && strspn(s, "0123456789") == strlen(s) ? strtoull(s, NULL, 10) : 0;
 }
 
+static void read_id(const char *s, size_t size, char *ret)
+{
+        (void) snprintf(ret, size, "%s", s && strlen(s) < size ? s : "");
+}
+
+/* Whether eatr's annotations are all there. */
+static bool is_annotated(const KubeSecret *s)
+{
+        return *s->token_id && s->renewed > 0 && s->expires > 0;
+}
+
 void kube_secret_read(const cJSON *object, KubeSecret *ret)
 {
         const cJSON *metadata = json_get(object, "metadata");
         const cJSON *annotations = json_get(metadata, "annotations");
         const char *label = json_string(json_get(metadata, "labels"), MANAGED_BY_LABEL);
-        const char *id = json_string(annotations, TOKEN_ID_ANNOTATION);
+        bool labelled = label && streq(label, MANAGED_BY_VALUE);
 
         *ret = (KubeSecret){
                 .exists = true,
-                .ours = label && streq(label, MANAGED_BY_VALUE),
+                .going = json_get(metadata, "deletionTimestamp"),
                 .resource_version = read_version(metadata),
                 .renewed = read_time(annotations, RENEWED_ANNOTATION),
                 .expires = read_time(annotations, EXPIRES_ANNOTATION),
         };
-        if (id && strlen(id) < sizeof(ret->token_id))
-                (void) snprintf(ret->token_id, sizeof(ret->token_id), "%s", id);
+        read_id(json_string(metadata, "uid"), sizeof(ret->uid), ret->uid);
+        read_id(json_string(annotations, TOKEN_ID_ANNOTATION), sizeof(ret->token_id), ret->token_id);
         /* A proxy or an admission plugin may take the managers out; what is left has to be believed then,
          * or each Secret would be healed again and again. */
-        if (json_get(metadata, "managedFields"))
+        if (json_get(metadata, "managedFields")) {
+                ret->ours = labelled && is_annotated(ret);
                 read_managers(metadata, ret);
-        else
-                ret->intact = ret->ours && *ret->token_id && ret->renewed > 0 && ret->expires > 0;
+        } else {
+                ret->ours = labelled;
+                ret->intact = ret->owned = labelled && is_annotated(ret);
+        }
+        ret->owned &= labelled;
+}
+
+void kube_secret_read_type(const cJSON *table, char ret[static KUBE_SECRET_TYPE_MAX])
+{
+        const cJSON *cells = json_get(cJSON_GetArrayItem(json_get(table, "rows"), 0), "cells");
+        const cJSON *cell = cJSON_GetArrayItem(cells, 0);
+
+        *ret = '\0';
+        JSON_FOREACH (column, json_get(table, "columnDefinitions")) {
+                const char *name = json_string(column, "name");
+
+                if (!cell)
+                        return;
+                if (name && streq(name, "Type")) {
+                        read_id(cJSON_GetStringValue(cell), KUBE_SECRET_TYPE_MAX, ret);
+                        return;
+                }
+                cell = cell->next;
+        }
 }

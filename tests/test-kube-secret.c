@@ -393,7 +393,7 @@ static void test_read_edited(void **state)
                                                                                                   "expires-"
                                                                                                   "at\":{}}"
                                                                                                   "}") "]"),
-              true, false, "");
+              true, false, "kubectl-annotate");
         /* The label removed: the Apply still tells whose it is. */
         check(OBJECT("," ANNOTATIONS ",\"managedFields\":[" ENTRY(
                       "eatr", "Apply",
@@ -412,7 +412,7 @@ static void test_read_edited(void **state)
                                                                         "\"f:metadata\":{\"f:labels\":{\"f:"
                                                                         "app.kubernetes.io/"
                                                                         "managed-by\":{}}}") "]"),
-              true, false, "");
+              true, false, "helm");
 }
 
 static void test_read_foreign(void **state)
@@ -444,12 +444,136 @@ static void test_read_foreign(void **state)
 }
 
 /* A copy (a backup brought back, a Secret cloned between namespaces) carries the label and the annotations,
- * but nothing of it is eatr's work. */
+ * but nothing of it is eatr's work. The label alone is anybody's. */
 static void test_read_foreign_with_label(void **state)
 {
         check(OBJECT("," LABEL "," ANNOTATIONS
                      ",\"managedFields\":[" ENTRY("velero", "Update", OUR_FIELDS) "]"),
               true, false, "velero");
+        check(OBJECT("," LABEL ",\"managedFields\":[" ENTRY("velero", "Update", OUR_FIELDS) "]"), false,
+              false, "velero");
+        check(OBJECT("," LABEL ",\"annotations\":{\"eatr/token-id\":\"" ID
+                     "\"},\"managedFields\":[" ENTRY("velero", "Update", OUR_FIELDS) "]"),
+              false, false, "velero");
+}
+
+/* What may be deleted: it has the label, and eatr alone has written its data. */
+static void test_read_owned(void **state)
+{
+        static const char data[] = "\"f:data\":{\"f:.dockerconfigjson\":{}}";
+        static const struct {
+                const char *metadata, *manager, *operation, *fields, *other;
+                bool owned;
+        } table[] = {
+                { LABEL "," ANNOTATIONS, "eatr", "Apply", OUR_FIELDS, "\"f:metadata\":{}", true },
+                { LABEL "," ANNOTATIONS, "eatr", "Apply", OUR_FIELDS,
+                  "\"f:metadata\":{\"f:annotations\":{\"f:eatr/token-id\":{}}}", true },
+                { LABEL "," ANNOTATIONS, "eatr", "Apply", OUR_FIELDS, "\"f:data\":{},\"f:type\":{}", true },
+                { LABEL, "eatr", "Apply", data, "", true },
+                { LABEL "," ANNOTATIONS, "eatr", "Apply", OUR_FIELDS, data, false },
+                { LABEL "," ANNOTATIONS, "eatr", "Apply", OUR_FIELDS, "\"f:data\":{\"f:x\":{}}", false },
+                { LABEL "," ANNOTATIONS, "eatr", "Apply", "\"f:type\":{}", "", false },
+                { LABEL "," ANNOTATIONS, "eatr", "Update", OUR_FIELDS, "", false },
+                { LABEL "," ANNOTATIONS, "velero", "Apply", OUR_FIELDS, "", false },
+                { ANNOTATIONS, "eatr", "Apply", OUR_FIELDS, "", false },
+                { "\"labels\":{\"app.kubernetes.io/managed-by\":\"Helm\"}," ANNOTATIONS, "eatr", "Apply",
+                  OUR_FIELDS, "", false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_free_ char *text = str_printf(
+                        "{\"metadata\":{%s,\"managedFields\":[{\"manager\":\"%s\",\"operation\":\"%s\","
+                        "\"fieldsV1\":{%s}},{\"manager\":\"other\",\"operation\":\"Update\",\"fieldsV1\":{%"
+                        "s}}]}}",
+                        table[i].metadata, table[i].manager, table[i].operation, table[i].fields,
+                        table[i].other);
+
+                if (read_object(text).owned != table[i].owned)
+                        fail_msg("%s", text);
+        }
+        assert_true(read_object(OBJECT("," LABEL "," ANNOTATIONS)).owned);
+        assert_false(read_object(OBJECT("," LABEL)).owned);
+        assert_false(read_object(OBJECT("," ANNOTATIONS)).owned);
+}
+
+/* Who wrote last is named, wherever its entry is; who wrote data before who did not. */
+static void test_read_last_manager(void **state)
+{
+#define AT(name, time, fields) \
+        "{\"manager\":\"" name "\",\"operation\":\"Update\",\"time\":\"" time "\",\"fieldsV1\":{" fields "}}"
+#define DATA "\"f:data\":{\"f:a\":{}}"
+        check(OBJECT(",\"managedFields\":[" AT("new", "2026-11-24T10:00:00Z",
+                                               DATA) "," AT("old", "2026-11-24T09:59:59Z", DATA) "]"),
+              false, false, "new");
+        check(OBJECT(",\"managedFields\":[" AT("one", "2026-11-24T10:00:00Z",
+                                               DATA) "," AT("other", "2026-11-24T10:00:00Z", DATA) "]"),
+              false, false, "other");
+        check(OBJECT(",\"managedFields\":[" AT("writer", "2026-11-24T10:00:00Z", DATA) "," AT(
+                      "later", "2026-11-25T10:00:00Z", "\"f:data\":{}") "]"),
+              false, false, "writer");
+        check(OBJECT(",\"managedFields\":[" AT("labeller", "2026-11-24T10:00:00Z",
+                                               "\"f:metadata\":{\"f:labels\":{\"f:team\":{}}}") "]"),
+              false, false, "");
+#undef AT
+#undef DATA
+}
+
+static void test_read_state(void **state)
+{
+        KubeSecret s = read_object(
+                "{\"metadata\":{\"uid\":\"9f0c6d1e-6f9b-4f39-8c5f-0b1a2c3d4e5f\",\"deletionTimestamp\":"
+                "\"2026-11-24T10:00:00Z\",\"managedFields\":[{\"manager\":\"kubectl\",\"operation\":"
+                "\"Update\",\"fieldsV1\":{\"f:immutable\":{}}}]}}");
+
+        assert_true(s.going && s.immutable);
+        assert_string_equal(s.uid, "9f0c6d1e-6f9b-4f39-8c5f-0b1a2c3d4e5f");
+        s = read_object(OBJECT("," LABEL "," ANNOTATIONS
+                               ",\"managedFields\":[" ENTRY("eatr", "Apply", OUR_FIELDS) "]"));
+        assert_false(s.going || s.immutable);
+        assert_string_equal(read_object("{\"metadata\":{\"uid\":7}}").uid, "");
+        /* Half of one is another's. */
+        s = read_object(
+                "{\"metadata\":{\"uid\":\"0123456789012345678901234567890123456789012345678901234567890"
+                "123\"}}");
+        assert_string_equal(s.uid, "");
+}
+
+static void check_type(const char *text, const char *type)
+{
+        _cleanup_json_ cJSON *j = NULL;
+        char found[KUBE_SECRET_TYPE_MAX];
+
+        memset(found, 'x', sizeof(found));
+        assert_int_equal(json_parse(text, strlen(text), 65536, &j), 0);
+        kube_secret_read_type(j, found);
+        if (!streq(found, type))
+                fail_msg("\"%s\" in %s", found, text);
+}
+
+static void test_read_type(void **state)
+{
+#define TABLE(rows)                                                                                     \
+        "{\"kind\":\"Table\",\"columnDefinitions\":[{\"name\":\"Name\"},{\"name\":\"Type\"},{\"name\":" \
+        "\"Data\"},"                                                                                    \
+        "{\"name\":\"Age\"}],\"rows\":[" rows "]}"
+        check_type(TABLE("{\"cells\":[\"ecr\",\"Opaque\",1,\"5m\"],\"object\":null}"), "Opaque");
+        check_type(TABLE("{\"cells\":[\"ecr\",\"kubernetes.io/dockerconfigjson\",1,\"5m\"]}"),
+                   KUBE_SECRET_TYPE);
+        check_type(TABLE("{\"cells\":[\"ecr\",\"a/"
+                         "01234567890123456789012345678901234567890123456789012345678901"
+                         "\"]}"),
+                   "");
+        check_type(TABLE("{\"cells\":[\"ecr\",7]}"), "");
+        check_type(TABLE("{\"cells\":[\"ecr\"]}"), "");
+        check_type(TABLE("{\"cells\":7}"), "");
+        check_type(TABLE("7"), "");
+        check_type(TABLE(""), "");
+        check_type("{\"columnDefinitions\":[{\"name\":\"Type\"}],\"rows\":[{\"cells\":[\"x\"]}]}", "x");
+        check_type("{\"columnDefinitions\":[7,{}],\"rows\":[{\"cells\":[\"a\",\"b\",\"c\"]}]}", "");
+        check_type("{\"columnDefinitions\":{\"Type\":\"Type\"},\"rows\":[{\"cells\":[\"x\"]}]}", "");
+        check_type("{\"kind\":\"Secret\",\"type\":\"Opaque\"}", "");
+        check_type("null", "");
+#undef TABLE
 }
 
 static void test_read_without_managed_fields(void **state)
@@ -506,6 +630,11 @@ static void test_read_garbage(void **state)
         check(OBJECT(",\"managedFields\":[{\"manager\":\"eatr\",\"operation\":\"Apply\",\"fieldsV1\":"
                      "{\"f:data\":7,\"f:metadata\":[],\"f:type\":null}}]"),
               true, false, "");
+        check(OBJECT(",\"managedFields\":[{\"manager\":\"eatr\",\"operation\":\"Apply\",\"fieldsV1\":"
+                     "{\"f:data\":[7],\"f:metadata\":{\"f:labels\":[7],\"f:annotations\":[[]]}}},"
+                     "{\"manager\":\"x\",\"operation\":\"Update\",\"fieldsV1\":"
+                     "{\"f:data\":[7],\"f:metadata\":{\"f:labels\":[7],\"f:annotations\":[[]]}}}]"),
+              true, false, "x");
 }
 
 static void test_read_annotations(void **state)
@@ -587,6 +716,10 @@ int main(void)
                 cmocka_unit_test(test_read_edited),
                 cmocka_unit_test(test_read_foreign),
                 cmocka_unit_test(test_read_foreign_with_label),
+                cmocka_unit_test(test_read_owned),
+                cmocka_unit_test(test_read_last_manager),
+                cmocka_unit_test(test_read_state),
+                cmocka_unit_test(test_read_type),
                 cmocka_unit_test(test_read_without_managed_fields),
                 cmocka_unit_test(test_read_garbage),
                 cmocka_unit_test(test_read_annotations),
