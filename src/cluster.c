@@ -406,9 +406,11 @@ static bool node_settled(const Node *n, unsigned tries)
 {
         switch (n->plan.reason) {
         case PLAN_UNWANTED:
+        case PLAN_KEPT:
         case PLAN_FRESH:
         case PLAN_FOREIGN:
         case PLAN_REFUSED:
+        case PLAN_GOING:
         case PLAN_FIGHTING:
                 return n->place == NODE_IDLE;
         default:

@@ -327,6 +327,8 @@ static ClusterConfig cluster_config(const EatrConfig *config, KubeAuth *auth)
                         .secret_name = config->conf->secret.name,
                         .extras = { config->conf->secret.labels, config->conf->secret.annotations },
                         .renewal = &config->conf->renewal,
+                        .on_conflict = config->conf->secret.on_conflict,
+                        .on_exclude = config->conf->namespaces.on_exclude,
                         .dry_run = config->dry_run,
                 },
         };

@@ -26,7 +26,7 @@ static bool take_decision(const ConfNamespaces *rules, Node *n, MatchDecision d,
                 return false;
         n->appeared = appeared && d.verdict == MATCH_WANTED ? clock_boottime() : 0;
         n->exists = true;
-        n->target.verdict = d.verdict;
+        plan_judged(&n->target, d.verdict);
         node_log(n, LOG_DEBUG, "%s: %s", match_verdict_to_string(d.verdict), judge_explain(rules, n, why));
         return true;
 }

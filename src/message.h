@@ -59,3 +59,11 @@
 #define MESSAGE_SECRET_REFUSED "32471d562fbc437a8962367d831a5ec6"
 /* Something keeps undoing what eatr writes. */
 #define MESSAGE_SECRET_FOUGHT_OVER "35b87c666bfb40ed823525184f190b0a"
+/* Somebody else's Secret is eatr's now. */
+#define MESSAGE_SECRET_ADOPTED "674265cbaf1f4bd8aafaa3e32e415c8d"
+/* A Secret has been deleted. */
+#define MESSAGE_SECRET_DELETED "63af505fe57f40dd8ac861eff38b023b"
+/* The ResourceQuota of a namespace leaves no room for its Secret. */
+#define MESSAGE_SECRET_QUOTA "ba7713bacc9c46858d637c4bed1499a5"
+/* A policy of the cluster forbids a namespace's Secret. */
+#define MESSAGE_SECRET_DENIED "0bc4104956c3473688c11847632d7025"

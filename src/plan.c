@@ -7,7 +7,9 @@
 #include <stdio.h>
 
 #define HEAL_INTERVAL USEC_PER_MINUTE
+#define HEAL_INTERVAL_MAX (10 * USEC_PER_MINUTE)
 #define HEAL_BURST 5
+#define HEAL_CREDIT ((HEAL_BURST - 1) * HEAL_INTERVAL)
 
 /* A Secret whose tokens were meant to live longer than this carries nonsense in its annotations. */
 #define LIFE_MAX (7 * USEC_PER_DAY)
@@ -22,10 +24,11 @@ static const BackoffPolicy backoff_denied = { .base = 30 * USEC_PER_SEC, .cap = 
 const char *plan_reason_to_string(PlanReason r)
 {
         static const char *const names[_PLAN_REASON_MAX] = {
-                [PLAN_UNWANTED] = "unwanted", [PLAN_NO_TOKEN] = "no-token", [PLAN_FOREIGN] = "foreign",
-                [PLAN_REFUSED] = "refused",   [PLAN_BACKOFF] = "backoff",   [PLAN_FIGHTING] = "fighting",
+                [PLAN_UNWANTED] = "unwanted", [PLAN_KEPT] = "kept",         [PLAN_EXCLUDED] = "excluded",
+                [PLAN_NO_TOKEN] = "no-token", [PLAN_FOREIGN] = "foreign",   [PLAN_REFUSED] = "refused",
+                [PLAN_GOING] = "going",       [PLAN_BACKOFF] = "backoff",   [PLAN_FIGHTING] = "fighting",
                 [PLAN_FRESH] = "fresh",       [PLAN_CREATE] = "create",     [PLAN_HEAL] = "heal",
-                [PLAN_RENEW] = "renew",
+                [PLAN_ADOPT] = "adopt",       [PLAN_RECREATE] = "recreate", [PLAN_RENEW] = "renew",
         };
 
         return names[r];
@@ -46,15 +49,32 @@ static Plan apply(PlanReason reason, PaceLane lane, bool force)
         return (Plan){ .action = PLAN_APPLY, .reason = reason, .lane = lane, .force = force };
 }
 
+/* Of the Secret that is there now, and of no other. */
+static Plan about(const Target *t, PlanAction action, PlanReason reason)
+{
+        Plan p = {
+                .action = action, .reason = reason, .lane = PACE_BULK, .version = t->secret.resource_version
+        };
+
+        memcpy(p.uid, t->secret.uid, sizeof(p.uid));
+        return p;
+}
+
+/* p undoes what somebody did, who may do it again each time. */
+static Plan unless_fought_over(const Target *t, const Plan *p, usec_t now)
+{
+        if (t->healed_until > now + HEAL_CREDIT)
+                return wait_until(PLAN_FIGHTING, t->healed_until - HEAL_CREDIT);
+        return *p;
+}
+
 static Plan plan_heal(const Target *t, usec_t now)
 {
-        usec_t credit = (HEAL_BURST - 1) * HEAL_INTERVAL;
-
-        if (t->healed_until > now + credit)
-                return wait_until(PLAN_FIGHTING, t->healed_until - credit);
         /* A Secret that is gone has nobody's fields to take back; if another has come meanwhile, force
          * would take over a stranger's. */
-        return apply(PLAN_HEAL, PACE_NOW, t->secret.exists);
+        Plan p = apply(PLAN_HEAL, PACE_NOW, t->secret.exists);
+
+        return unless_fought_over(t, &p, now);
 }
 
 /* What the time is where tokens expire. */
@@ -109,43 +129,105 @@ static Plan plan_other_tokens(const Target *t, const Auths *auths, usec_t interv
         return apply(PLAN_RENEW, s->expires < wall + URGENT ? PACE_NOW : PACE_BULK, true);
 }
 
-static Plan decide(const Target *t, const Auths *auths, usec_t interval, usec_t now)
+/* Somebody else's may be in use there, and what others have written to is not eatr's alone to delete. */
+static Plan plan_unwanted(const Target *t, const PlanRules *rules, usec_t now)
 {
         const KubeSecret *s = &t->secret;
+        Plan p;
+
+        if (t->verdict == MATCH_TERMINATING || !s->exists || !s->ours || s->going)
+                return nothing(PLAN_UNWANTED);
+        if (rules->on_exclude != CONF_EXCLUDE_DELETE || !s->owned || !*s->uid)
+                return nothing(PLAN_KEPT);
+        if (t->retry_at > now)
+                return wait_until(PLAN_BACKOFF, t->retry_at);
+        p = about(t, PLAN_DELETE, PLAN_EXCLUDED);
+        return unless_fought_over(t, &p, now);
+}
+
+static bool is_refused(const Target *t)
+{
+        return t->secret.exists && t->refusal != PLAN_REFUSED_NOTHING &&
+               t->refused_version == t->secret.resource_version;
+}
+
+/* The Secret is in the way, and stays there. */
+static Plan plan_leave(const Target *t, PlanReason reason)
+{
+        return t->inspected ? nothing(reason) : about(t, PLAN_INSPECT, reason);
+}
+
+/* What is there may be all that pods have: nothing is put in its place before it can do as much. */
+static Plan plan_conflict(const Target *t, const PlanRules *rules, usec_t now)
+{
+        Plan p = is_refused(t) ? about(t, PLAN_DELETE, PLAN_RECREATE) : apply(PLAN_ADOPT, PACE_BULK, true);
+
+        return rules->auths->incomplete ? nothing(PLAN_NO_TOKEN) : unless_fought_over(t, &p, now);
+}
+
+static Plan decide(const Target *t, const PlanRules *rules, usec_t now)
+{
+        const KubeSecret *s = &t->secret;
+        const Auths *auths = rules->auths;
+        bool foreign = s->exists && !s->ours;
 
         if (t->verdict != MATCH_WANTED)
-                return nothing(PLAN_UNWANTED);
-        if (s->exists && !s->ours)
-                return nothing(PLAN_FOREIGN);
-        if (s->exists && t->refused && t->refused_version == s->resource_version)
-                return nothing(PLAN_REFUSED);
+                return plan_unwanted(t, rules, now);
+        if (s->going)
+                return nothing(PLAN_GOING);
+        if (foreign && rules->on_conflict == CONF_CONFLICT_SKIP)
+                return plan_leave(t, PLAN_FOREIGN);
+        if (is_refused(t) && (rules->on_conflict != CONF_CONFLICT_RECREATE || !*s->uid))
+                return plan_leave(t, PLAN_REFUSED);
         if (!auths || token_clock(auths, now) >= auths->expires)
                 return nothing(PLAN_NO_TOKEN);
         if (s->exists && s->intact && streq(s->token_id, auths->id) && !t->misfit)
                 return wait_until(PLAN_FRESH, now + (auths->expires - token_clock(auths, now)));
         if (t->retry_at > now)
                 return wait_until(PLAN_BACKOFF, t->retry_at);
+        if (foreign || is_refused(t))
+                return plan_conflict(t, rules, now);
         if (!s->exists && !t->had_secret)
                 return apply(PLAN_CREATE, PACE_NOW, false);
         if (!s->exists || !s->intact)
                 return plan_heal(t, now);
         if (t->misfit && (auths_same_hosts(s->token_id, auths->id) || !auths->incomplete))
                 return apply(PLAN_RENEW, PACE_BULK, true);
-        return plan_other_tokens(t, auths, interval, now);
+        return plan_other_tokens(t, auths, rules->interval, now);
 }
 
-Plan plan_next(const Target *t, const Auths *auths, usec_t interval, usec_t now)
+bool plan_is_fought_over(const Target *t, usec_t now)
 {
-        Plan p = decide(t, auths, interval, now);
+        return t->fought > 0 && t->healed_until > now;
+}
+
+Plan plan_next(const Target *t, const PlanRules *rules, usec_t now)
+{
+        Plan p = decide(t, rules, now);
 
         /* It has been written with these very tokens, and is not what was written: whoever did that, be it a
          * webhook or another eatr, may do it again each time. */
-        if (p.action == PLAN_APPLY && p.reason != PLAN_HEAL && streq(t->written, auths->id))
+        if (p.action == PLAN_APPLY && (p.reason == PLAN_CREATE || p.reason == PLAN_RENEW) &&
+            streq(t->written, rules->auths->id))
                 p = plan_heal(t, now);
         /* What has failed before must not keep a first try waiting, nor the server busy. */
         if (p.action == PLAN_APPLY && t->failures > 0)
                 p.lane = PACE_BULK;
+        /* The end of a fight is to be seen when it comes. */
+        if (plan_is_fought_over(t, now) && (p.action == PLAN_NOTHING || p.action == PLAN_WAIT))
+                p = wait_until(p.reason,
+                               p.action == PLAN_WAIT ? MIN(p.until, t->healed_until) : t->healed_until);
         return p;
+}
+
+void plan_judged(Target *t, MatchVerdict verdict)
+{
+        if (t->verdict == verdict)
+                return;
+        t->verdict = verdict;
+        t->failures = 0;
+        t->retry_at = 0;
+        t->denied = false;
 }
 
 void plan_begun(Target *t, const Auths *auths)
@@ -153,13 +235,39 @@ void plan_begun(Target *t, const Auths *auths)
         (void) snprintf(t->written, sizeof(t->written), "%s", auths->id);
 }
 
-void plan_succeeded(Target *t, PlanReason reason, usec_t now)
+/* A leaky bucket in one number (the generic cell rate algorithm, ITU-T I.371), in which each write that
+ * would overflow it takes twice the room of the one before. */
+static void pay(Target *t, usec_t now)
+{
+        usec_t price;
+
+        if (t->healed_until <= now)
+                t->fought = 0;
+        price = MIN(HEAL_INTERVAL << MIN(t->fought, 8U), HEAL_INTERVAL_MAX);
+        t->healed_until = MAX(t->healed_until, now) + price;
+        if (t->healed_until > now + HEAL_CREDIT)
+                t->fought++;
+}
+
+void plan_succeeded(Target *t, const Plan *p, usec_t now)
 {
         t->failures = 0;
-        t->refused = t->denied = false;
-        /* A leaky bucket in one number (the generic cell rate algorithm, ITU-T I.371). */
-        if (reason == PLAN_HEAL)
-                t->healed_until = MAX(t->healed_until, now) + HEAL_INTERVAL;
+        t->refusal = PLAN_REFUSED_NOTHING;
+        t->denied = false;
+        if (p->action == PLAN_DELETE) { /* what comes next is a new Secret, not the old one's return */
+                t->had_secret = false;
+                t->written[0] = '\0';
+        }
+        if (p->action == PLAN_DELETE || p->reason == PLAN_HEAL || p->reason == PLAN_ADOPT)
+                pay(t, now);
+}
+
+void plan_inspected(Target *t, const Plan *p, const char *type)
+{
+        if (!streq(p->uid, t->secret.uid)) /* another one is there by now */
+                return;
+        t->inspected = true;
+        (void) snprintf(t->type, sizeof(t->type), "%s", type);
 }
 
 static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now, uint32_t random)
@@ -168,25 +276,38 @@ static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now,
         return PLAN_SCOPE_TARGET;
 }
 
-PlanScope plan_failed(Target *t, HttpOutcome outcome, const KubeStatus *status, usec_t now, uint32_t random)
+static const BackoffPolicy *backoff_of(HttpOutcome outcome, const KubeStatus *status)
 {
-        t->written[0] = '\0';
+        /* A Secret that cannot be changed has not been seen yet, and soon will be. */
+        if (status->immutable)
+                return &backoff_passing;
+        return outcome == HTTP_FORBIDDEN || outcome == HTTP_REJECTED || status->denial != KUBE_DENIAL_NONE
+                       ? &backoff_denied
+                       : &backoff_passing;
+}
+
+PlanScope plan_failed(Target *t, const Plan *p, HttpOutcome outcome, const KubeStatus *status, usec_t now,
+                      uint32_t random)
+{
+        if (p->action == PLAN_APPLY)
+                t->written[0] = '\0';
         if (kube_status_concerns_all(outcome, status))
                 return PLAN_SCOPE_CLUSTER;
+        if (p->action == PLAN_INSPECT) {
+                plan_inspected(t, p, "");
+                return PLAN_SCOPE_TARGET;
+        }
         if (status->namespace_terminating) {
                 t->verdict = MATCH_TERMINATING; /* a watch event will say how it went on */
                 return PLAN_SCOPE_TARGET;
         }
         if (status->immutable && t->secret.exists) {
-                t->refused = true;
+                t->refusal = status->other_type ? PLAN_REFUSED_TYPE : PLAN_REFUSED_IMMUTABLE;
                 t->refused_version = t->secret.resource_version;
                 return PLAN_SCOPE_TARGET;
         }
-        t->denied = outcome == HTTP_FORBIDDEN;
-        return retry_later(t,
-                           outcome == HTTP_FORBIDDEN || outcome == HTTP_REJECTED ? &backoff_denied
-                                                                                 : &backoff_passing,
-                           now, random);
+        t->denied = status->denial == KUBE_DENIAL_RIGHTS;
+        return retry_later(t, backoff_of(outcome, status), now, random);
 }
 
 /* The answer to a write and the watch event of a later one travel on different connections. But where a good
@@ -208,10 +329,15 @@ void plan_observe(Target *t, const KubeSecret *secret, uint64_t gone_version)
 {
         if (is_outdated(t, secret, secret ? secret->resource_version : gone_version))
                 return;
+        if (!secret || !streq(secret->uid, t->secret.uid)) {
+                t->inspected = false;
+                t->type[0] = '\0';
+        }
         if (!secret) {
                 t->secret = (KubeSecret){ .resource_version = gone_version };
+                t->had_secret &= t->verdict == MATCH_WANTED;
                 return;
         }
         t->secret = *secret;
-        t->had_secret |= secret->ours;
+        t->had_secret |= secret->ours && !secret->going;
 }

@@ -12,9 +12,9 @@ typedef struct Targets Targets;
 /* A node stands in the queue of its place, or in none of them while idle or in flight. */
 typedef enum NodePlace {
         NODE_IDLE,
-        NODE_IN_FLIGHT, /* its Secret is being written */
+        NODE_IN_FLIGHT, /* its Secret is being written, deleted or inspected */
         NODE_DIRTY,     /* to be planned */
-        NODE_NOW,       /* to be written, in the lane of that name */
+        NODE_NOW,       /* the same is to be done, in the lane of that name */
         NODE_BULK,
         _NODE_PLACE_MAX,
 } NodePlace;
@@ -33,7 +33,8 @@ typedef struct Node {
 
         NodePlace place;
         Plan plan;       /* the last one; of the write while in flight */
-        PlanReason told; /* what was last said of it */
+        PlanReason told; /* the state that was last told of, or that there is nothing to tell of */
+        bool fighting;   /* the begin of a fight has been told of, and not yet its end */
         bool warned;     /* its failure has been told of aloud */
         char *problem;   /* why the last write failed; NULL: it did not */
         usec_t wake_at;  /* CLOCK_BOOTTIME to plan it again; USEC_INFINITY: no need */

@@ -5,47 +5,207 @@
 #include "message.h"
 #include "writer-log.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #define WARNINGS_MAX 20U
 #define WARNINGS_INTERVAL (5 * USEC_PER_MINUTE)
 
-void writer_log_planned(const WriterLog *l, Node *n)
+/* The one place for what the owners of a namespace may want to know, each time that it begins: id says what
+ * it is, the text goes without the name of the namespace. */
+static void _printf_(4, 5) tell(const Node *n, int level, const char *id, const char *format, ...)
 {
-        const char *name = l->secret_name, *manager = n->target.secret.manager;
+        char text[1024];
+        va_list ap;
 
-        if (n->plan.reason == n->told)
+        va_start(ap, format);
+        (void) vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        node_event(n, level, id, "%s", text);
+}
+
+/* --- what is planned ------------------------------------------------------------------------------- */
+
+#define TRAITS_MAX 160
+
+static bool has_other_type(const Node *n)
+{
+        return *n->target.type && !streq(n->target.type, KUBE_SECRET_TYPE);
+}
+
+/* ", it has type Opaque and was written by helm", as far as it is known. */
+static const char *describe(const Node *n, char ret[static TRAITS_MAX])
+{
+        const KubeSecret *s = &n->target.secret;
+        const char *traits[][2] = { { "has type ", has_other_type(n) ? n->target.type : NULL },
+                                    { "is immutable", s->immutable ? "" : NULL },
+                                    { "was written by ", *s->manager ? s->manager : NULL } };
+        size_t left = 0, size = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(traits); i++)
+                left += traits[i][1] != NULL;
+        ret[0] = '\0';
+        for (size_t i = 0; i < ELEMENTSOF(traits); i++) {
+                if (!traits[i][1])
+                        continue;
+                left--;
+                size += (size_t) snprintf(ret + size, TRAITS_MAX - size, "%s%s%s",
+                                          size == 0   ? ", it "
+                                          : left == 0 ? " and "
+                                                      : ", ",
+                                          traits[i][0], traits[i][1]);
+                size = MIN(size, TRAITS_MAX - 1U);
+        }
+        return ret;
+}
+
+static void log_foreign(const WriterLog *l, const Node *n)
+{
+        bool stuck = has_other_type(n) || n->target.secret.immutable;
+        char traits[TRAITS_MAX];
+
+        tell(n, LOG_WARNING, MESSAGE_SECRET_FOREIGN,
+             "Secret %s is not eatr's%s, leaving it; set on_conflict = %s in [secret] to %s, or choose "
+             "another name there",
+             l->secret_name, describe(n, traits), stuck ? "recreate" : "adopt",
+             stuck ? "replace it" : "take it over");
+}
+
+static void log_refused(const WriterLog *l, const Node *n)
+{
+        const char *type = *n->target.type ? n->target.type : NULL;
+        bool other = n->target.refusal == PLAN_REFUSED_TYPE;
+
+        tell(n, LOG_WARNING, MESSAGE_SECRET_REFUSED,
+             "Secret %s %s%s, leaving it; set on_conflict = recreate in [secret] to replace it, or delete "
+             "it",
+             l->secret_name,
+             !other ? "is immutable"
+             : type ? "cannot be changed, it has type "
+                    : "cannot be changed, it has another type",
+             other && type ? type : "");
+}
+
+static void log_kept(const WriterLog *l, const Node *n)
+{
+        const KubeSecret *s = &n->target.secret;
+        const char *who = *s->manager ? s->manager : "others";
+
+        if (l->on_exclude == CONF_EXCLUDE_DELETE)
+                node_log(n, LOG_INFO, "keeping Secret %s, which is not eatr's alone: %s wrote to it, too",
+                         l->secret_name, who);
+        else
+                node_log(n, LOG_DEBUG, "keeping Secret %s, which gets no new tokens", l->secret_name);
+}
+
+static void log_fight(const WriterLog *l, Node *n)
+{
+        const Target *t = &n->target;
+        const char *who = t->secret.exists && *t->secret.manager ? t->secret.manager : "something";
+
+        if (n->fighting)
+                return;
+        n->fighting = true;
+        if (t->verdict != MATCH_WANTED)
+                tell(n, LOG_WARNING, MESSAGE_SECRET_FOUGHT_OVER,
+                     "something keeps creating Secret %s, though the namespace is excluded; deleting it "
+                     "once "
+                     "a minute from now on, and ever less often while this goes on",
+                     l->secret_name);
+        else
+                tell(n, LOG_WARNING, MESSAGE_SECRET_FOUGHT_OVER,
+                     "%s keeps %s Secret %s; writing it only once a minute from now on, and ever less often "
+                     "while this goes on",
+                     who, t->secret.exists ? "changing" : "deleting", l->secret_name);
+}
+
+static void log_peace(const WriterLog *l, Node *n, usec_t now)
+{
+        if (!n->fighting || plan_is_fought_over(&n->target, now))
+                return;
+        n->fighting = false;
+        node_log(n, LOG_INFO, "nobody undoes any more what eatr does with Secret %s", l->secret_name);
+}
+
+/* States that others follow soon: a state of before that comes back behind them is the same one still. */
+static bool is_passing(PlanReason reason)
+{
+        switch (reason) {
+        case PLAN_UNWANTED:
+        case PLAN_KEPT:
+        case PLAN_FOREIGN:
+        case PLAN_REFUSED:
+        case PLAN_GOING:
+        case PLAN_FRESH:
+                return false;
+        default:
+                return true;
+        }
+}
+
+void writer_log_planned(const WriterLog *l, Node *n, usec_t now)
+{
+        log_peace(l, n, now);
+        if (n->plan.reason == PLAN_FIGHTING)
+                log_fight(l, n);
+        if (n->plan.action == PLAN_INSPECT || is_passing(n->plan.reason) || n->plan.reason == n->told)
                 return;
         n->told = n->plan.reason;
         if (n->told == PLAN_FOREIGN)
-                node_event(n, LOG_WARNING, MESSAGE_SECRET_FOREIGN,
-                           "Secret %s is not eatr's%s%s, leaving it; delete it, or choose another name in "
-                           "[secret], to have one here",
-                           name, *manager ? ", it was written by " : "", manager);
+                log_foreign(l, n);
         else if (n->told == PLAN_REFUSED)
-                node_event(n, LOG_WARNING, MESSAGE_SECRET_REFUSED,
-                           "Secret %s has another type or is immutable, leaving it; delete it to have it "
-                           "written anew",
-                           name);
-        else if (n->told == PLAN_FIGHTING)
-                node_event(n, LOG_WARNING, MESSAGE_SECRET_FOUGHT_OVER,
-                           "something keeps changing or deleting Secret %s, writing it only once a minute "
-                           "from now on",
-                           name);
+                log_refused(l, n);
+        else if (n->told == PLAN_KEPT)
+                log_kept(l, n);
+        else if (n->told == PLAN_GOING)
+                node_log(n, LOG_INFO, "Secret %s is being deleted, waiting for its finalizers",
+                         l->secret_name);
 }
 
-void writer_log_written(const WriterLog *l, Node *n, long code)
+/* --- what is written and deleted ------------------------------------------------------------------- */
+
+static void log_applied(const WriterLog *l, const Node *n, long code)
 {
         const char *name = l->secret_name;
+        char traits[TRAITS_MAX];
 
-        if (n->warned)
-                node_log(n, LOG_INFO, "writing Secret %s works again", name);
-        n->warned = false;
         if (n->plan.reason == PLAN_HEAL)
                 node_event(n, LOG_INFO, MESSAGE_SECRET_HEALED, "Secret %s had been %s, it is back", name,
                            code == 201 ? "deleted" : "edited");
+        else if (n->plan.reason == PLAN_ADOPT)
+                tell(n, LOG_INFO, MESSAGE_SECRET_ADOPTED, "Secret %s is eatr's from now on%s", name,
+                     describe(n, traits));
         else
                 node_log(n, n->appeared > 0 ? LOG_INFO : LOG_DEBUG, "%s Secret %s",
                          code == 201 ? "created" : "renewed", name);
 }
+
+static void log_deleted(const WriterLog *l, const Node *n)
+{
+        char traits[TRAITS_MAX];
+
+        if (n->plan.reason == PLAN_RECREATE)
+                tell(n, LOG_INFO, MESSAGE_SECRET_DELETED,
+                     "deleted Secret %s, which could not be changed, to create it anew%s", l->secret_name,
+                     describe(n, traits));
+        else
+                tell(n, LOG_INFO, MESSAGE_SECRET_DELETED, "deleted Secret %s, as the namespace is %s",
+                     l->secret_name, match_verdict_to_string(n->target.verdict));
+}
+
+void writer_log_written(const WriterLog *l, Node *n, long code)
+{
+        if (n->warned)
+                node_log(n, LOG_INFO, "%s Secret %s works again",
+                         n->plan.action == PLAN_DELETE ? "deleting" : "writing", l->secret_name);
+        n->warned = false;
+        if (n->plan.action == PLAN_DELETE)
+                log_deleted(l, n);
+        else
+                log_applied(l, n, code);
+}
+
+/* --- what fails ------------------------------------------------------------------------------------ */
 
 static bool may_warn(WriterLog *l, usec_t now)
 {
@@ -60,6 +220,20 @@ static bool may_warn(WriterLog *l, usec_t now)
         return l->warnings <= WARNINGS_MAX;
 }
 
+/* What one namespace lacks the others most likely do, too. */
+static bool is_news(WriterLog *l, const Node *n, const KubeStatus *status, usec_t now)
+{
+        unsigned right = 1U << n->plan.action;
+
+        if (status->denial == KUBE_DENIAL_RIGHTS) {
+                bool told = l->rights_told & right;
+
+                l->rights_told |= right;
+                return !told;
+        }
+        return (!n->problem || !streq(n->problem, status->message)) && may_warn(l, now);
+}
+
 static const char *advice(const KubeStatus *status)
 {
         if (status->code == 415)
@@ -68,22 +242,32 @@ static const char *advice(const KubeStatus *status)
         if (status->code == 403 && strlen(status->message) > 2 &&
             streq(status->message + strlen(status->message) - 2, ": "))
                 return " (is the right to create Secrets of this name missing? see RIGHTS in eatr(8))";
+        if (status->denial == KUBE_DENIAL_RIGHTS)
+                return " (see RIGHTS in eatr(8); other namespaces in which it is missing are not named)";
         return "";
+}
+
+static const char *failure_id(const KubeStatus *status)
+{
+        if (status->denial == KUBE_DENIAL_QUOTA)
+                return MESSAGE_SECRET_QUOTA;
+        return status->denial == KUBE_DENIAL_POLICY ? MESSAGE_SECRET_DENIED : MESSAGE_SECRET_FAILED;
 }
 
 void writer_log_failed(WriterLog *l, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now)
 {
-        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT, warn;
+        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT, news;
+        const char *what = n->plan.action == PLAN_DELETE ? "delet" : "writ";
         char text[CLOCK_DURATION_MAX];
 
         /* What a watch event will settle is not worth a warning, unless none does. */
         if ((settles && n->target.failures <= 1) || n->target.retry_at <= now) {
-                node_log(n, LOG_DEBUG, "writing Secret %s: %s", l->secret_name, status->message);
+                node_log(n, LOG_DEBUG, "%sing Secret %s: %s", what, l->secret_name, status->message);
                 return;
         }
-        warn = may_warn(l, now);
-        n->warned |= warn;
-        node_event(n, warn ? LOG_WARNING : LOG_DEBUG, MESSAGE_SECRET_FAILED,
-                   "cannot write Secret %s: %s%s; trying again in %s", l->secret_name, status->message,
-                   advice(status), clock_format_duration(text, n->target.retry_at - now));
+        news = is_news(l, n, status, now);
+        n->warned |= news;
+        tell(n, news ? LOG_WARNING : LOG_DEBUG, failure_id(status),
+             "cannot %se Secret %s: %s%s; trying again in %s", what, l->secret_name, status->message,
+             advice(status), clock_format_duration(text, n->target.retry_at - now));
 }

@@ -9,15 +9,19 @@
 
 typedef struct WriterLog {
         const char *secret_name; /* has to outlive this */
+        ConfExclude on_exclude;
+        unsigned rights_told;    /* a bit for each PlanAction that eatr has no right to, and that was told */
         unsigned warnings;       /* about failures, in the interval that ends at */
         usec_t warnings_until;   /* CLOCK_BOOTTIME */
 } WriterLog;
 
-/* A node has been planned. */
-void writer_log_planned(const WriterLog *l, Node *n);
+/* A node has been planned; now is CLOCK_BOOTTIME. */
+void writer_log_planned(const WriterLog *l, Node *n, usec_t now);
 
-/* Its Secret has been written for what its plan says; code is the answer's. */
+/* Its Secret has been written or deleted for what its plan says, but what was there before is still in its
+ * target; code is the answer's. */
 void writer_log_written(const WriterLog *l, Node *n, long code);
 
-/* The write has failed, which is this namespace's affair and has been taken in; now is CLOCK_BOOTTIME. */
+/* The write has failed, which is this namespace's affair and has been taken in; n->problem is that of the
+ * write before. */
 void writer_log_failed(WriterLog *l, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now);

@@ -5,16 +5,10 @@
 #include "log.h"
 #include "writer.h"
 #include "writer-log.h"
+#include "writer-request.h"
 
 #include <errno.h>
 #include <stdio.h>
-
-#define ACCEPT "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-#define CONTENT_TYPE "application/apply-patch+yaml"
-
-/* The API server gives up on a write after 34 s. */
-#define WRITE_TIMEOUT (45 * USEC_PER_SEC)
-#define RESPONSE_MAX (1024U * 1024)
 
 #define STALL_GRACE USEC_PER_MINUTE
 
@@ -40,39 +34,36 @@ struct Writer {
 
 /* --- the end of a write ---------------------------------------------------------------------------- */
 
-static void count(Writer *w, Node *n, long code, usec_t now)
+static void count_applied(Writer *w, Node *n, long code, usec_t now)
 {
         WriterStats *s = &w->stats;
 
         s->last_write = clock_now();
         s->healed += n->plan.reason == PLAN_HEAL;
+        s->adopted += n->plan.reason == PLAN_ADOPT;
         if (code == 201)
                 s->created++;
         else
-                s->renewed += n->plan.reason != PLAN_HEAL;
+                s->renewed += n->plan.reason != PLAN_HEAL && n->plan.reason != PLAN_ADOPT;
         if (n->appeared > 0)
                 kube_histogram_add(&s->latency, usec_sub(now, n->appeared));
         n->appeared = 0;
 }
 
-/* Returns whether the answer was what an apply is answered with. */
-static bool take_in(Node *n, const Buf *body)
+static void count(Writer *w, Node *n, long code, usec_t now)
 {
-        _cleanup_json_ cJSON *object = NULL;
-        KubeSecret secret;
-
-        if (json_parse(buf_str(body), body->size, RESPONSE_MAX, &object) < 0 ||
-            !json_get(object, "metadata"))
-                return false;
-        kube_secret_read(object, &secret);
-        plan_observe(&n->target, &secret, 0);
-        n->answered = true;
-        return true;
+        if (n->plan.action == PLAN_APPLY)
+                count_applied(w, n, code, now);
+        else if (n->plan.reason == PLAN_RECREATE)
+                w->stats.recreated++;
+        else
+                w->stats.deleted++;
 }
 
 /* Rights that one namespace has again the others may have, too. */
 static void retry_denied(Writer *w)
 {
+        w->log.rights_told = 0;
         TARGETS_FOREACH (n, next, w->targets)
                 if (n->target.denied) {
                         n->target.denied = false;
@@ -81,43 +72,71 @@ static void retry_denied(Writer *w)
                 }
 }
 
-static void succeed(Writer *w, Node *n, long code, usec_t now)
+static void succeed(Writer *w, Node *n, long code, const WriterAnswer *answer, usec_t now)
 {
         lanes_work(w->lanes);
         if (n->target.denied)
                 retry_denied(w);
-        plan_succeeded(&n->target, n->plan.reason, now);
+        writer_log_written(&w->log, n, code); /* before what was there is forgotten */
+        n->answered = true;
+        plan_observe(&n->target, answer->gone ? NULL : &answer->secret, n->plan.version + 1);
+        plan_succeeded(&n->target, &n->plan, now);
         (void) str_replace(&n->problem, NULL);
-        writer_log_written(&w->log, n, code);
         count(w, n, code, now);
+}
+
+/* What is not there any more is deleted, whoever did that. */
+static bool is_done(const Node *n, HttpOutcome outcome)
+{
+        return n->plan.action == PLAN_DELETE && outcome == HTTP_NOT_FOUND;
 }
 
 static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after,
                  usec_t now)
 {
-        w->stats.failed++;
-        if (plan_failed(&n->target, outcome, status, now, backoff_random()) == PLAN_SCOPE_CLUSTER) {
+        w->stats.failed += n->plan.action != PLAN_INSPECT;
+        if (plan_failed(&n->target, &n->plan, outcome, status, now, backoff_random()) ==
+            PLAN_SCOPE_CLUSTER) {
                 lanes_fail(w->lanes, outcome, status, retry_after, now);
                 return;
         }
         lanes_work(w->lanes);
-        (void) str_replace(&n->problem, status->message);
+        if (n->plan.action == PLAN_INSPECT)
+                return;
         writer_log_failed(&w->log, n, outcome, status, now);
+        (void) str_replace(&n->problem, status->message);
 }
 
-static void on_written(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
+static void take_in(Writer *w, Node *n, long code, usec_t now)
 {
         static const KubeStatus broken = { .code = 200, .message = "the answer is not the API server's" };
+        WriterAnswer answer;
+
+        if (!writer_request_read(&n->plan, kube_request_body(n->request), &answer)) {
+                fail(w, n, HTTP_RETRY, &broken, 0, now);
+                return;
+        }
+        if (n->plan.action != PLAN_INSPECT) {
+                succeed(w, n, code, &answer, now);
+                return;
+        }
+        lanes_work(w->lanes);
+        plan_inspected(&n->target, &n->plan, answer.type);
+}
+
+static void on_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
+{
+        static const WriterAnswer gone = { .gone = true };
         Node *n = userdata;
         Writer *w = n->writer;
         usec_t now = clock_boottime();
 
-        if (outcome != HTTP_OK)
-                fail(w, n, outcome, status, kube_request_retry_after(q), now);
-        else if (take_in(n, kube_request_body(q)))
-                succeed(w, n, status->code, now);
+        if (outcome == HTTP_OK)
+                take_in(w, n, status->code, now);
+        else if (is_done(n, outcome))
+                succeed(w, n, status->code, &gone, now);
         else
-                fail(w, n, HTTP_RETRY, &broken, 0, now);
+                fail(w, n, outcome, status, kube_request_retry_after(q), now);
         n->request = kube_request_free(q);
         targets_move(w->targets, n, NODE_IDLE);
         writer_mark_dirty(w, n);
@@ -126,55 +145,42 @@ static void on_written(KubeRequest *q, HttpOutcome outcome, const KubeStatus *st
 
 /* --- writing --------------------------------------------------------------------------------------- */
 
-static int request(Writer *w, Node *n)
-{
-        _cleanup_free_ char *path = NULL;
-
-        path = str_printf("/api/v1/namespaces/%s/secrets/%s?fieldManager=" KUBE_SECRET_FIELD_MANAGER "%s",
-                          n->name, w->config.secret_name, n->plan.force ? "&force=true" : "");
-        if (!path)
-                return -ENOMEM;
-
-        KubeSpec spec = {
-                .verb = KUBE_APPLY,
-                .path = path,
-                .accept = ACCEPT,
-                .content_type = CONTENT_TYPE,
-                .body = buf_str(&w->body),
-                .body_size = w->body.size,
-                .timeout = WRITE_TIMEOUT,
-                .response_max = RESPONSE_MAX,
-        };
-        n->writer = w;
-        return kube_client_request(w->client, &spec, on_written, n, &n->request);
-}
-
 static void pretend(Writer *w, Node *n)
 {
         if (!n->pretended)
-                node_log(n, LOG_INFO, "would %s Secret %s", plan_reason_to_string(n->plan.reason),
+                node_log(n, LOG_INFO, "would %s Secret %s",
+                         n->plan.action == PLAN_DELETE ? "delete" : plan_reason_to_string(n->plan.reason),
                          w->config.secret_name);
         n->pretended = true;
         targets_move(w->targets, n, NODE_IDLE);
+}
+
+static void cannot_begin(Writer *w, Node *n, int error, usec_t now)
+{
+        if (n->plan.action == PLAN_INSPECT)
+                plan_inspected(&n->target, &n->plan, "");
+        n->target.retry_at = now + USEC_PER_SEC;
+        targets_move(w->targets, n, NODE_IDLE);
+        writer_mark_dirty(w, n);
+        node_log(n, LOG_ERR, "cannot make a request, trying again: %s", strerror(-error));
 }
 
 static void begin(Writer *w, Node *n, usec_t now)
 {
         int r;
 
-        if (w->config.dry_run) {
+        if (w->config.dry_run && n->plan.action != PLAN_INSPECT) {
                 pretend(w, n);
                 return;
         }
-        r = request(w, n);
+        n->writer = w;
+        r = writer_request_begin(w->client, w->config.secret_name, &w->body, on_done, n);
         if (r < 0) {
-                n->target.retry_at = now + USEC_PER_SEC;
-                targets_move(w->targets, n, NODE_IDLE);
-                writer_mark_dirty(w, n);
-                node_log(n, LOG_ERR, "cannot make a request, trying again: %s", strerror(-r));
+                cannot_begin(w, n, r, now);
                 return;
         }
-        plan_begun(&n->target, w->auths);
+        if (n->plan.action == PLAN_APPLY)
+                plan_begun(&n->target, w->auths);
         targets_move(w->targets, n, NODE_IN_FLIGHT);
         lanes_begin(w->lanes, n->plan.lane, now);
 }
@@ -195,20 +201,34 @@ static bool is_misfit(const Writer *w, const Node *n)
         return n->target.secret.extras_told && n->target.secret.extras != w->extras;
 }
 
+static Plan next(const Writer *w, const Node *n, usec_t now)
+{
+        const PlanRules rules = {
+                .auths = w->auths,
+                .interval = w->config.renewal->auth_token_renewal_interval,
+                .on_conflict = w->config.on_conflict,
+                .on_exclude = w->config.on_exclude,
+        };
+
+        return plan_next(&n->target, &rules, now);
+}
+
 /* Puts the node where its plan wants it; one that stands in a lane already stays where it is. */
 static void plan(Writer *w, Node *n, usec_t now)
 {
+        bool fighting = n->fighting;
         NodePlace lane;
 
         n->target.misfit = is_misfit(w, n);
-        n->plan = plan_next(&n->target, w->auths, w->config.renewal->auth_token_renewal_interval, now);
+        n->plan = next(w, n, now);
         n->wake_at = n->plan.action == PLAN_WAIT ? n->plan.until : USEC_INFINITY;
         wake_at(w, n->wake_at);
         if (n->plan.reason == PLAN_FOREIGN || n->plan.reason == PLAN_REFUSED)
                 n->appeared = 0; /* how long it takes from now on is not eatr's doing */
-        writer_log_planned(&w->log, n);
+        writer_log_planned(&w->log, n, now);
+        w->stats.fights += n->fighting && !fighting;
         lane = n->plan.lane == PACE_NOW ? NODE_NOW : NODE_BULK;
-        if (n->plan.action != PLAN_APPLY)
+        if (n->plan.action == PLAN_NOTHING || n->plan.action == PLAN_WAIT)
                 targets_move(w->targets, n, NODE_IDLE);
         else if (n->place != lane)
                 targets_move(w->targets, n, lane);
@@ -349,6 +369,7 @@ static void configure(Writer *w, const WriterConfig *config)
 {
         w->config = *config;
         w->log.secret_name = config->secret_name;
+        w->log.on_exclude = config->on_exclude;
 }
 
 /* Nobody has undone what was written with other extras. */

@@ -7,8 +7,8 @@
 
 #include <systemd/sd-event.h>
 
-/* Plans what is dirty and writes what is planned: the one way by which anything is written. New
- * namespaces and heals go at once, renewals at a pace, and an answer plans its namespace again. */
+/* Plans what is dirty, and writes or deletes as planned: the one way by which any Secret is changed. New
+ * namespaces and heals go at once, all else at a pace, and an answer plans its namespace again. */
 
 typedef struct Writer Writer;
 
@@ -16,6 +16,8 @@ typedef struct WriterConfig {
         const char *secret_name;
         KubeSecretExtras extras; /* that each Secret carries */
         const ConfRenewal *renewal;
+        ConfConflict on_conflict;
+        ConfExclude on_exclude;
         bool dry_run; /* say what would be written, and write nothing */
 } WriterConfig;
 
@@ -23,7 +25,11 @@ typedef struct WriterStats {
         uint64_t created;      /* Secrets: the API answered 201 */
         uint64_t renewed;      /* Secrets given new tokens in place */
         uint64_t healed;       /* writes because a Secret had been deleted or edited */
-        uint64_t failed;       /* writes that failed */
+        uint64_t adopted;      /* other people's Secrets that eatr has taken over */
+        uint64_t recreated;    /* Secrets that could not be changed, and were deleted for a new one */
+        uint64_t deleted;      /* Secrets deleted because their namespaces had been excluded */
+        uint64_t fights;       /* how often somebody began to undo what eatr writes again and again */
+        uint64_t failed;       /* writes and deletes that failed */
         usec_t last_write;     /* CLOCK_REALTIME of the last that succeeded; 0: none */
         KubeHistogram latency; /* from the event that showed a new namespace to its Secret */
 } WriterStats;

@@ -287,15 +287,17 @@ static inline void script_finish(ScriptPeer *p)
 #define SCRIPT_SECRET(namespace, version, id) \
         SCRIPT_SECRET_(namespace, version, id, ",\"f:data\":{\"f:.dockerconfigjson\":{}}")
 #define SCRIPT_EDITED(namespace, version, id) SCRIPT_SECRET_(namespace, version, id, "")
-#define SCRIPT_FOREIGN(namespace, version)                                                            \
-        SCRIPT_OBJECT("ecr", version,                                                                 \
-                      ",\"namespace\":\"" namespace "\",\"managedFields\":[{\"manager\":\"kubectl\"," \
-                                                    "\"operation\":"                                  \
+#define SCRIPT_FOREIGN(namespace, version)                                                       \
+        SCRIPT_OBJECT("ecr", version,                                                            \
+                      ",\"namespace\":\"" namespace "\",\"uid\":\"theirs\",\"managedFields\":[{" \
+                                                    "\"manager\":\"kubectl\","                   \
+                                                    "\"operation\":"                             \
                                                     "\"Update\",\"fieldsV1\":{\"f:data\":{}}}]")
 #define SCRIPT_SECRET_(namespace, version, id, owned)                                                      \
         SCRIPT_OBJECT(                                                                                     \
                 "ecr", version,                                                                            \
-                ",\"namespace\":\"" namespace "\",\"labels\":{\"app.kubernetes.io/managed-by\":\"eatr\"}," \
+                ",\"namespace\":\"" namespace "\",\"uid\":\"ours\",\"labels\":{\"app.kubernetes.io/"       \
+                                              "managed-by\":\"eatr\"},"                                    \
                                               "\"annotations\":{\"eatr/"                                   \
                                               "expires-at\":\"2026-11-24T07:19:27Z\",\"eatr/renewed-at\":" \
                                               "\"2026-11-23T19:19:27Z\",\"eatr/token-id\":\"" id           \
@@ -306,6 +308,19 @@ static inline void script_finish(ScriptPeer *p)
                                               "token-id\":{}},\"f:labels\":{\"f:app.kubernetes.io/"        \
                                               "managed-by\":"                                              \
                                               "{}}},\"f:type\":{}" owned "}}]")
+
+/* What a delete is answered with that nothing holds up. */
+#define SCRIPT_GONE                                                                                       \
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\",\"details\":{" \
+        "\"name\":"                                                                                       \
+        "\"ecr\",\"kind\":\"secrets\"}}"
+
+/* What an inspection is answered with. */
+#define SCRIPT_TABLE(type)                                                                               \
+        "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{},\"columnDefinitions\":[{" \
+        "\"name\":\"Name\"},{\"name\":\"Type\"},{\"name\":\"Data\"},{\"name\":\"Age\"}],\"rows\":[{"     \
+        "\"cells\":"                                                                                     \
+        "[\"ecr\",\"" type "\",1,\"5m\"],\"object\":null}]}"
 
 /* --- the group ---------------------------------------------------------------------------------------- */
 

@@ -134,6 +134,20 @@ static void settle(const Fixture *f, const char *request, const char *secret)
         script_rest(&f->script);
 }
 
+/* Somebody else's Secret is looked at. */
+static void inspect(const Fixture *f, const char *namespace)
+{
+        _cleanup_free_ char *request =
+                str_printf("GET /api/v1/namespaces/%s/secrets/ecr?includeObject=None ", namespace);
+        ScriptPeer *p;
+
+        assert_non_null(request);
+        p = await(f, request);
+        assert_request(p, "\r\nAccept: application/json;as=Table;g=meta.k8s.io;v=v1\r\n");
+        script_answer(p, "200 OK", "", SCRIPT_TABLE("Opaque"));
+        script_rest(&f->script);
+}
+
 static const char *summary(const Fixture *f)
 {
         static char text[128];
@@ -221,6 +235,8 @@ static void test_the_first_pass(void **state)
         assert_false(cluster_settled(f->cluster, 1));
         settle(f, APPLY("team-old") "&force=true ", SCRIPT_SECRET("team-old", "12", NEXT_ID));
         expect_summary(f, "fresh 4 due 0 pending 0 failing 0 conflict 1 excluded 4");
+        assert_false(cluster_settled(f->cluster, 1));
+        inspect(f, "team-foreign");
         assert_true(cluster_settled(f->cluster, 1));
         assert_int_equal(cluster_stats(f->cluster)->latency.count, 0); /* they had been there before */
         assert_int_equal(cluster_watch_restarts(f->cluster) + cluster_relists(f->cluster), 0);
@@ -315,7 +331,49 @@ static void test_what_happens_to_a_secret_is_healed(void **state)
         script_chunk(f->secrets, SCRIPT_EVENT("MODIFIED", SCRIPT_FOREIGN("team-a", "15")));
         expect_writes(f, 0);
         expect_summary(f, "fresh 0 due 0 pending 0 failing 0 conflict 1 excluded 0");
+        inspect(f, "team-a");
         assert_true(cluster_settled(f->cluster, 1));
+}
+
+/* A namespace that falls out by a reload or by its annotation loses its Secret, if that is the rule; one
+ * that comes back has it again, and nobody is said to have deleted it. */
+static void test_what_falls_out_is_deleted(void **state)
+{
+        static const char request[] = "DELETE /api/v1/namespaces/team-a/secrets/ecr ";
+        static char first[] = "team-a", *none[] = { NULL }, *some[] = { first, NULL };
+        Fixture *f = *state;
+        const WriterStats *s = cluster_stats(f->cluster);
+
+        f->rules.blacklist = none;
+        cluster_reload(f->cluster, &f->config);
+        list_namespaces(f, NAMESPACE("team-a"));
+        list_secrets(f, SCRIPT_SECRET("team-a", "5", NEXT_ID));
+        expect_summary(f, "fresh 1 due 0 pending 0 failing 0 conflict 0 excluded 0");
+        f->rules.blacklist = some;
+        cluster_reload(f->cluster, &f->config);
+        script_rest(&f->script);
+        assert_int_equal(script_waiting(&f->script, "DELETE ", NULL), 0);
+        f->config.writer.on_exclude = CONF_EXCLUDE_DELETE;
+        cluster_reload(f->cluster, &f->config);
+        assert_false(cluster_settled(f->cluster, 1));
+        script_answer(await(f, request), "200 OK", "", SCRIPT_GONE);
+        script_until(&f->script, s->deleted == 1);
+        script_chunk(f->secrets, SCRIPT_EVENT("DELETED", SCRIPT_SECRET("team-a", "12", NEXT_ID)));
+        script_rest(&f->script);
+        assert_true(cluster_settled(f->cluster, 1));
+
+        f->rules.blacklist = none;
+        cluster_reload(f->cluster, &f->config);
+        script_answer(await(f, APPLY("team-a") " "), "201 Created", "",
+                      SCRIPT_SECRET("team-a", "13", NEXT_ID));
+        script_until(&f->script, s->created == 1);
+        assert_int_equal(s->healed, 0);
+        script_chunk(f->namespaces,
+                     SCRIPT_EVENT("MODIFIED", SCRIPT_OBJECT("team-a", "14",
+                                                            ",\"annotations\":{\"eatr/ignore\":\"true\"}")));
+        script_answer(await(f, request), "200 OK", "", SCRIPT_GONE);
+        script_until(&f->script, s->deleted == 2);
+        expect_writes(f, 0);
 }
 
 /* The watches are not in step: a Secret may be seen before its namespace, and be all there is to see. */
@@ -667,6 +725,7 @@ int main(void)
                 TEST(test_settled_after_tries),
                 TEST(test_namespaces_come_and_go),
                 TEST(test_what_happens_to_a_secret_is_healed),
+                TEST(test_what_falls_out_is_deleted),
                 TEST(test_a_secret_seen_before_its_namespace),
                 TEST(test_odd_objects),
                 TEST(test_what_a_new_list_lacks_is_gone),

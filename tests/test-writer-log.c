@@ -45,7 +45,17 @@ static Node node(const char *name)
 static void plan(const WriterLog *l, Node *n, PlanReason reason)
 {
         n->plan.reason = reason;
-        writer_log_planned(l, n);
+        writer_log_planned(l, n, NOW);
+}
+
+static void set_manager(Node *n, const char *name)
+{
+        (void) snprintf(n->target.secret.manager, sizeof(n->target.secret.manager), "%s", name);
+}
+
+static void set_type(Node *n, const char *type)
+{
+        (void) snprintf(n->target.type, sizeof(n->target.type), "%s", type);
 }
 
 static void test_a_state_is_told_when_it_begins(void **state)
@@ -54,25 +64,32 @@ static void test_a_state_is_told_when_it_begins(void **state)
                 PlanReason reason;
                 const char *line;
         } states[] = {
-                { PLAN_FOREIGN, "4 namespace a: Secret ecr is not eatr's, it was written by helm, leaving "
-                                "it; delete it, or choose "
-                                "another name in [secret], to have one here\n" },
-                { PLAN_REFUSED,
-                  "4 namespace a: Secret ecr has another type or is immutable, leaving it; delete it "
-                  "to have it written "
-                  "anew\n" },
-                { PLAN_FIGHTING,
-                  "4 namespace a: something keeps changing or deleting Secret ecr, writing it only "
-                  "once a minute from "
-                  "now on\n" },
+                { PLAN_FOREIGN,
+                  "4 namespace a: Secret ecr is not eatr's, it was written by helm, leaving it; set "
+                  "on_conflict = adopt in [secret] to take it over, or choose another name there\n" },
+                { PLAN_REFUSED, "4 namespace a: Secret ecr is immutable, leaving it; set on_conflict = "
+                                "recreate in [secret] "
+                                "to replace it, or delete it\n" },
+                { PLAN_GOING, "6 namespace a: Secret ecr is being deleted, waiting for its finalizers\n" },
+                { PLAN_KEPT, "7 namespace a: keeping Secret ecr, which gets no new tokens\n" },
         };
         const WriterLog *l = *state;
         Node n = node("a");
 
-        (void) snprintf(n.target.secret.manager, sizeof(n.target.secret.manager), "helm");
+        set_manager(&n, "helm");
+        n.target.refusal = PLAN_REFUSED_IMMUTABLE;
         for (size_t i = 0; i < ELEMENTSOF(states); i++) {
+                /* Not before it is known what it is. */
+                n.plan.action = PLAN_INSPECT;
+                plan(l, &n, states[i].reason);
+                assert_said("");
+                n.plan.action = PLAN_NOTHING;
                 plan(l, &n, states[i].reason);
                 assert_said(states[i].line);
+                /* What comes and goes is no other state. */
+                for (PlanReason r = 0; r < _PLAN_REASON_MAX; r++)
+                        if (is_passing(r) && r != PLAN_FIGHTING)
+                                plan(l, &n, r);
                 plan(l, &n, states[i].reason);
                 assert_said("");
                 plan(l, &n, PLAN_FRESH);
@@ -80,21 +97,170 @@ static void test_a_state_is_told_when_it_begins(void **state)
                 plan(l, &n, states[i].reason);
                 assert_said(states[i].line);
         }
+        n = node("a");
         for (PlanReason r = 0; r < _PLAN_REASON_MAX; r++)
-                if (r != PLAN_FOREIGN && r != PLAN_REFUSED && r != PLAN_FIGHTING)
+                if (is_passing(r) && r != PLAN_FIGHTING)
                         plan(l, &n, r);
+        plan(l, &n, PLAN_UNWANTED);
+        plan(l, &n, PLAN_FRESH);
         assert_said("");
 }
 
-static void test_a_strangers_name_is_not_made_up(void **state)
+/* What is known of it, and the way out that there is. */
+static void test_a_stranger_is_described(void **state)
+{
+        static const struct {
+                const char *manager, *type;
+                bool immutable;
+                const char *traits, *way;
+        } strangers[] = {
+                { "", "", false, "", "adopt in [secret] to take it over" },
+                { "", KUBE_SECRET_TYPE, false, "", "adopt in [secret] to take it over" },
+                { "argocd-controller", KUBE_SECRET_TYPE, false, ", it was written by argocd-controller",
+                  "adopt in [secret] to take it over" },
+                { "", "Opaque", false, ", it has type Opaque", "recreate in [secret] to replace it" },
+                { "helm", "Opaque", false, ", it has type Opaque and was written by helm",
+                  "recreate in [secret] to replace it" },
+                { "", "", true, ", it is immutable", "recreate in [secret] to replace it" },
+                { "helm", "", true, ", it is immutable and was written by helm",
+                  "recreate in [secret] to replace it" },
+                { "helm", "Opaque", true, ", it has type Opaque, is immutable and was written by helm",
+                  "recreate in [secret] to replace it" },
+        };
+        const WriterLog *l = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(strangers); i++) {
+                _cleanup_free_ char *line = str_printf(
+                        "4 namespace a: Secret ecr is not eatr's%s, leaving it; set on_conflict = %s, or "
+                        "choose another name there\n",
+                        strangers[i].traits, strangers[i].way);
+                Node n = node("a");
+
+                set_manager(&n, strangers[i].manager);
+                set_type(&n, strangers[i].type);
+                n.target.secret.immutable = strangers[i].immutable;
+                plan(l, &n, PLAN_FOREIGN);
+                assert_said(line);
+                assert_string_equal(said_id, MESSAGE_SECRET_FOREIGN);
+        }
+}
+
+static void test_a_stranger_with_the_longest_names(void **state)
 {
         const WriterLog *l = *state;
         Node n = node("a");
 
+        memset(n.target.type, 'x', sizeof(n.target.type) - 1);
+        memset(n.target.secret.manager, 'x', sizeof(n.target.secret.manager) - 1);
+        n.target.secret.immutable = true;
         plan(l, &n, PLAN_FOREIGN);
-        assert_said("4 namespace a: Secret ecr is not eatr's, leaving it; delete it, or choose another name "
-                    "in [secret], "
-                    "to have one here\n");
+        assert_non_null(strstr(said, ", is immutable and was written by xxxx"));
+        assert_non_null(strstr(said, "x, leaving it; "));
+}
+
+static void test_what_cannot_be_changed(void **state)
+{
+        static const struct {
+                PlanRefusal refusal;
+                const char *type, *words;
+        } cases[] = {
+                { PLAN_REFUSED_IMMUTABLE, "", "is immutable" },
+                { PLAN_REFUSED_IMMUTABLE, KUBE_SECRET_TYPE, "is immutable" },
+                { PLAN_REFUSED_TYPE, "Opaque", "cannot be changed, it has type Opaque" },
+                { PLAN_REFUSED_TYPE, "", "cannot be changed, it has another type" },
+        };
+        const WriterLog *l = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_free_ char *line = str_printf("4 namespace a: Secret ecr %s, leaving it; set "
+                                                       "on_conflict = recreate in [secret] to "
+                                                       "replace it, or delete it\n",
+                                                       cases[i].words);
+                Node n = node("a");
+
+                n.target.refusal = cases[i].refusal;
+                set_type(&n, cases[i].type);
+                plan(l, &n, PLAN_REFUSED);
+                assert_said(line);
+                assert_string_equal(said_id, MESSAGE_SECRET_REFUSED);
+        }
+}
+
+static void test_what_is_kept_against_the_rules_is_told(void **state)
+{
+        WriterLog *l = *state;
+        Node n = node("a"), nameless = node("b");
+
+        l->on_exclude = CONF_EXCLUDE_DELETE;
+        set_manager(&n, "velero");
+        plan(l, &n, PLAN_KEPT);
+        assert_said(
+                "6 namespace a: keeping Secret ecr, which is not eatr's alone: velero wrote to it, too\n");
+        plan(l, &nameless, PLAN_KEPT);
+        assert_said(
+                "6 namespace b: keeping Secret ecr, which is not eatr's alone: others wrote to it, too\n");
+}
+
+/* Its begin and its end, however often it is planned between. */
+static void test_a_fight_is_told_of(void **state)
+{
+        const WriterLog *l = *state;
+        Node edited = node("a"), deleted = node("b"), created = node("c");
+
+        edited.target.secret.exists = true;
+        edited.target.fought = 1;
+        edited.target.healed_until = NOW + 10;
+        set_manager(&edited, "argocd-controller");
+        for (unsigned i = 0; i < 2; i++) {
+                plan(l, &edited, PLAN_FIGHTING);
+                assert_said(i > 0 ? ""
+                                  : "4 namespace a: argocd-controller keeps changing Secret ecr; writing it "
+                                    "only "
+                                    "once a minute from now on, and ever less often while this goes on\n");
+                plan(l, &edited, PLAN_HEAL);
+                plan(l, &edited, PLAN_FRESH);
+                assert_said("");
+        }
+        assert_true(edited.fighting);
+        edited.target.healed_until = NOW;
+        plan(l, &edited, PLAN_FRESH);
+        assert_said("6 namespace a: nobody undoes any more what eatr does with Secret ecr\n");
+        assert_false(edited.fighting);
+        plan(l, &edited, PLAN_FRESH);
+        assert_said("");
+
+        plan(l, &deleted, PLAN_FIGHTING);
+        assert_said(
+                "4 namespace b: something keeps deleting Secret ecr; writing it only once a minute from now "
+                "on, and ever less often while this goes on\n");
+        assert_string_equal(said_id, MESSAGE_SECRET_FOUGHT_OVER);
+        created.target.verdict = MATCH_IGNORED;
+        created.target.secret.exists = true;
+        plan(l, &created, PLAN_FIGHTING);
+        assert_said("4 namespace c: something keeps creating Secret ecr, though the namespace is excluded; "
+                    "deleting it once a minute from now on, and ever less often while this goes on\n");
+}
+
+static void test_what_is_deleted(void **state)
+{
+        const WriterLog *l = *state;
+        Node n = node("a");
+
+        n.plan = (Plan){ .action = PLAN_DELETE, .reason = PLAN_EXCLUDED };
+        n.target.verdict = MATCH_BLACKLISTED;
+        writer_log_written(l, &n, 200);
+        assert_said("6 namespace a: deleted Secret ecr, as the namespace is blacklisted\n");
+        assert_string_equal(said_id, MESSAGE_SECRET_DELETED);
+        n.plan.reason = PLAN_RECREATE;
+        n.target.verdict = MATCH_WANTED;
+        set_type(&n, "Opaque");
+        set_manager(&n, "helm");
+        n.warned = true;
+        writer_log_written(l, &n, 200);
+        assert_said(
+                "6 namespace a: deleting Secret ecr works again\n"
+                "6 namespace a: deleted Secret ecr, which could not be changed, to create it anew, it has "
+                "type Opaque and was written by helm\n");
 }
 
 static void test_what_is_written(void **state)
@@ -109,6 +275,7 @@ static void test_what_is_written(void **state)
                   "7 namespace a: created Secret ecr\n" }, /* one of a pass's thousands */
                 { PLAN_CREATE, true, 201, "6 namespace a: created Secret ecr\n" },
                 { PLAN_RENEW, false, 200, "7 namespace a: renewed Secret ecr\n" },
+                { PLAN_ADOPT, false, 200, "6 namespace a: Secret ecr is eatr's from now on\n" },
                 { PLAN_HEAL, false, 201, "6 namespace a: Secret ecr had been deleted, it is back\n" },
                 { PLAN_HEAL, false, 200, "6 namespace a: Secret ecr had been edited, it is back\n" },
         };
@@ -173,6 +340,10 @@ static void test_what_failed(void **state)
                   { .code = 403, .message = "no: because" },
                   1,
                   "4 namespace a: cannot write Secret ecr: no: because; trying again in 30s\n" },
+                { HTTP_CONFLICT,
+                  { .code = 409, .message = "another version" },
+                  2,
+                  "4 namespace a: cannot write Secret ecr: another version; trying again in 30s\n" },
         };
         WriterLog *l = *state;
 
@@ -182,6 +353,70 @@ static void test_what_failed(void **state)
                 fail_write(l, &n, cases[i].outcome, &cases[i].status, cases[i].failures);
                 assert_said(cases[i].line);
         }
+}
+
+/* Whoever waits for these finds them by their identifiers. */
+static void test_what_denies_a_write(void **state)
+{
+        static const struct {
+                KubeDenial denial;
+                const char *id;
+        } cases[] = {
+                { KUBE_DENIAL_NONE, MESSAGE_SECRET_FAILED },
+                { KUBE_DENIAL_RIGHTS, MESSAGE_SECRET_FAILED },
+                { KUBE_DENIAL_QUOTA, MESSAGE_SECRET_QUOTA },
+                { KUBE_DENIAL_POLICY, MESSAGE_SECRET_DENIED },
+        };
+        WriterLog *l = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const KubeStatus status = { .code = 403, .message = "no", .denial = cases[i].denial };
+                Node n = node("a");
+
+                said[0] = '\0';
+                fail_write(l, &n, HTTP_FORBIDDEN, &status, 1);
+                assert_string_equal(said_id, cases[i].id);
+        }
+}
+
+/* As many namespaces as there are lack it. */
+static void test_a_right_is_told_of_once(void **state)
+{
+        const KubeStatus status = { .code = 403, .message = "no", .denial = KUBE_DENIAL_RIGHTS };
+        WriterLog *l = *state;
+        Node a = node("a"), b = node("b");
+
+        a.plan.action = b.plan.action = PLAN_APPLY;
+        fail_write(l, &a, HTTP_FORBIDDEN, &status, 1);
+        assert_said("4 namespace a: cannot write Secret ecr: no (see RIGHTS in eatr(8); other namespaces in "
+                    "which it is missing are not named); trying again in 30s\n");
+        fail_write(l, &b, HTTP_FORBIDDEN, &status, 1);
+        assert_non_null(startswith(said, "7 namespace b: cannot write Secret ecr: no "));
+        assert_false(b.warned);
+        /* The right to delete is another one. */
+        said[0] = '\0';
+        b.plan.action = PLAN_DELETE;
+        fail_write(l, &b, HTTP_FORBIDDEN, &status, 1);
+        assert_non_null(startswith(said, "4 namespace b: cannot delete Secret ecr: no "));
+        assert_true(b.warned);
+}
+
+/* Tried again, with the same answer. */
+static void test_a_failure_is_told_once(void **state)
+{
+        const KubeStatus status = { .code = 500, .message = "x" }, other = { .code = 500, .message = "y" };
+        WriterLog *l = *state;
+        Node n = node("a");
+        char problem[] = "x";
+
+        fail_write(l, &n, HTTP_RETRY, &status, 1);
+        assert_said("4 namespace a: cannot write Secret ecr: x; trying again in 30s\n");
+        n.problem = problem;
+        fail_write(l, &n, HTTP_RETRY, &status, 2);
+        assert_said("7 namespace a: cannot write Secret ecr: x; trying again in 30s\n");
+        assert_true(n.warned);
+        fail_write(l, &n, HTTP_RETRY, &other, 3);
+        assert_said("4 namespace a: cannot write Secret ecr: y; trying again in 30s\n");
 }
 
 /* It is refused, or its namespace is going: the plan says so, and nothing is tried again. */
@@ -255,7 +490,15 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 TEST(test_a_state_is_told_when_it_begins),
-                TEST(test_a_strangers_name_is_not_made_up),
+                TEST(test_a_stranger_is_described),
+                TEST(test_a_stranger_with_the_longest_names),
+                TEST(test_what_cannot_be_changed),
+                TEST(test_what_is_kept_against_the_rules_is_told),
+                TEST(test_a_fight_is_told_of),
+                TEST(test_what_is_deleted),
+                TEST(test_what_denies_a_write),
+                TEST(test_a_right_is_told_of_once),
+                TEST(test_a_failure_is_told_once),
                 TEST(test_what_is_written),
                 TEST(test_what_failed),
                 TEST(test_what_is_not_tried_again_is_no_warning),

@@ -28,6 +28,7 @@ static int test_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, v
 
 #define clock_boottime test_boottime
 #define kube_client_request test_request
+#include "writer-request.c"
 #include "writer.c"
 #undef clock_boottime
 #undef kube_client_request
@@ -37,6 +38,8 @@ static int test_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, v
 #define ID "aaaaaaaabbbbbbbb"
 #define NEXT_ID "aaaaaaaacccccccc"
 #define OTHER_ID "aaaaaaaadddddddd"
+#define INSPECT(name) "GET /api/v1/namespaces/" name "/secrets/ecr?includeObject=None "
+#define DELETE(name) "DELETE /api/v1/namespaces/" name "/secrets/ecr "
 #define APPLY(name) "PATCH /api/v1/namespaces/" name "/secrets/ecr?fieldManager=eatr"
 
 /* --- a table and its writer ---------------------------------------------------------------------------- */
@@ -326,6 +329,310 @@ static void test_a_change_while_in_flight(void **state)
         expect_writes(f, 0);
 }
 
+/* --- other people's, and those that nobody wants ------------------------------------------------------- */
+
+/* The script's Secret, with eatr's label and data. */
+static Node *add_excluded(Fixture *f, const char *name)
+{
+        Node *n = add_old(f, name);
+
+        n->target.verdict = MATCH_BLACKLISTED;
+        return n;
+}
+
+static void configure_anew(Fixture *f, ConfConflict on_conflict, ConfExclude on_exclude)
+{
+        f->config.on_conflict = on_conflict;
+        f->config.on_exclude = on_exclude;
+        writer_reload(f->writer, &f->config);
+}
+
+/* No request waits for an answer. */
+static void expect_nothing(const Fixture *f)
+{
+        script_rest(&f->script);
+        assert_int_equal(script_waiting(&f->script, "", NULL), 0);
+}
+
+static void test_a_strangers_is_looked_at_once(void **state)
+{
+        Fixture *f = *state;
+        Node *n = add(f, "a");
+        ScriptPeer *p;
+
+        n->appeared = frozen;
+        observe(f, n, SCRIPT_FOREIGN("", "8"));
+        writer_start(f->writer);
+        p = await(f, INSPECT("a"));
+        assert_request(p, "\r\nAccept: application/json;as=Table;g=meta.k8s.io;v=v1\r\n");
+        script_answer(p, "200 OK", "", SCRIPT_TABLE("Opaque"));
+        script_until(&f->script, n->target.inspected);
+        assert_string_equal(n->target.type, "Opaque");
+        assert_int_equal(n->plan.reason, PLAN_FOREIGN);
+        assert_int_equal(n->appeared, 0);
+
+        /* Neither another version nor time nor a reload is a reason to look again; another Secret is. */
+        observe(f, n, SCRIPT_FOREIGN("", "9"));
+        advance(f, USEC_PER_DAY / 4);
+        configure_anew(f, CONF_CONFLICT_SKIP, CONF_EXCLUDE_DELETE);
+        expect_nothing(f);
+        observe(f, n, NULL);
+        observe(f, n, SCRIPT_OBJECT("ecr", "2000", ",\"uid\":\"another\""));
+        script_answer(await(f, INSPECT("a")), "403 Forbidden", "", SCRIPT_STATUS(403, "Forbidden", ""));
+        script_until(&f->script, n->target.inspected);
+        assert_string_equal(n->target.type, "");
+        expect_nothing(f);
+        assert_int_equal(writer_stats(f->writer)->failed, 0);
+}
+
+/* The answer is about the one that was asked for; and what the server as a whole refuses is asked again. */
+static void test_a_look_that_comes_to_nothing(void **state)
+{
+        Fixture *f = *state;
+        Node *n = add(f, "a");
+        ScriptPeer *p;
+
+        observe(f, n, SCRIPT_FOREIGN("", "8"));
+        writer_start(f->writer);
+        p = await(f, INSPECT("a"));
+        observe(f, n, SCRIPT_OBJECT("ecr", "9", ",\"uid\":\"another\""));
+        script_answer(p, "200 OK", "", SCRIPT_TABLE("Opaque"));
+        p = await(f, INSPECT("a"));
+        assert_false(n->target.inspected);
+        script_answer(p, "503 Service Unavailable", "", "");
+        script_until(&f->script, f->lanes.failures == 1);
+        assert_false(n->target.inspected);
+        advance(f, USEC_PER_MINUTE);
+        script_answer(await(f, INSPECT("a")), "200 OK", "", SCRIPT_TABLE("a/b"));
+        script_until(&f->script, n->target.inspected);
+        assert_string_equal(n->target.type, "a/b");
+        expect_nothing(f);
+}
+
+static void test_a_strangers_is_adopted(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add(f, "a");
+
+        configure_anew(f, CONF_CONFLICT_ADOPT, CONF_EXCLUDE_KEEP);
+        observe(f, n, SCRIPT_FOREIGN("", "8"));
+        writer_start(f->writer);
+        script_answer(await(f, APPLY("a") "&force=true "), "200 OK", "", CREATED("9"));
+        script_until(&f->script, s->adopted == 1);
+        expect_nothing(f);
+        assert_int_equal(n->plan.reason, PLAN_FRESH);
+        assert_int_equal(s->created + s->renewed + s->healed + s->failed, 0);
+}
+
+#define OTHER_TYPE                                                         \
+        "{\"message\":\"Secret is invalid: type: Invalid value: field is " \
+        "immutable\",\"details\":{\"causes\":"                             \
+        "[{\"field\":\"type\"}]}}"
+
+static void test_a_strangers_that_cannot_be_adopted(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add(f, "a");
+        ScriptPeer *p;
+
+        configure_anew(f, CONF_CONFLICT_ADOPT, CONF_EXCLUDE_KEEP);
+        observe(f, n, SCRIPT_FOREIGN("", "8"));
+        writer_start(f->writer);
+        script_answer(await(f, APPLY("a") "&force=true "), "422 Unprocessable Entity", "", OTHER_TYPE);
+        script_answer(await(f, INSPECT("a")), "200 OK", "", SCRIPT_TABLE("Opaque"));
+        script_until(&f->script, n->target.inspected);
+        expect_nothing(f);
+        assert_int_equal(n->plan.reason, PLAN_REFUSED);
+        assert_int_equal(n->target.refusal, PLAN_REFUSED_TYPE);
+
+        /* It is deleted on demand, that one alone, and another one made. */
+        configure_anew(f, CONF_CONFLICT_RECREATE, CONF_EXCLUDE_KEEP);
+        p = await(f, DELETE("a"));
+        assert_request(p, "\r\nContent-Type: application/json\r\n");
+        assert_request(p, "\r\nAccept: application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1\r\n");
+        assert_request(
+                p, "{\"preconditions\":{\"uid\":\"theirs\",\"resourceVersion\":\"8\"},\"apiVersion\":\"v1\","
+                   "\"kind\":\"DeleteOptions\"}");
+        assert_int_equal(s->recreated, 0);
+        script_answer(p, "200 OK", "", SCRIPT_GONE);
+        settle(f, await(f, APPLY("a") " "), CREATED("10"));
+        assert_int_equal(s->recreated, 1);
+        assert_int_equal(s->created, 1);
+        assert_int_equal(s->deleted + s->healed + s->adopted, 0);
+        assert_int_equal(n->plan.reason, PLAN_FRESH);
+        assert_false(n->target.inspected);
+        expect_nothing(f);
+}
+
+static void test_an_own_one_that_is_immutable_is_replaced(void **state)
+{
+        static const char body[] =
+                "{\"message\":\"data: Forbidden: field is immutable when `immutable` is set\"}";
+        Fixture *f = *state;
+        Node *n = add_old(f, "a");
+
+        configure_anew(f, CONF_CONFLICT_RECREATE, CONF_EXCLUDE_KEEP);
+        writer_start(f->writer);
+        expect_nothing(f);
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
+        script_answer(await(f, APPLY("a") "&force=true "), "422 Unprocessable Entity", "", body);
+        script_answer(await(f, DELETE("a")), "200 OK", "", SCRIPT_GONE);
+        settle(f, await(f, APPLY("a") " "), CREATED("10"));
+        assert_int_equal(n->target.refusal, PLAN_REFUSED_NOTHING);
+        assert_int_equal(writer_stats(f->writer)->healed, 0);
+}
+
+/* Whatever is told first: the deletion, its answer, or that somebody made another one meanwhile. */
+static void test_a_delete_and_what_is_seen_of_it(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add_excluded(f, "a");
+        ScriptPeer *p;
+
+        writer_start(f->writer);
+        expect_nothing(f);
+        assert_int_equal(n->plan.reason, PLAN_KEPT);
+        configure_anew(f, CONF_CONFLICT_SKIP, CONF_EXCLUDE_DELETE);
+        script_answer(await(f, DELETE("a")), "200 OK", "", SCRIPT_GONE);
+        script_until(&f->script, s->deleted == 1);
+        observe(f, n, SCRIPT_SECRET("", "5", ID)); /* late news */
+        expect_nothing(f);
+        assert_false(n->target.secret.exists);
+        plan_observe(&n->target, NULL, 6);
+        observe(f, n, SCRIPT_SECRET("", "5", ID));
+        expect_nothing(f);
+
+        /* The next one, whose deletion is seen before it is answered, and with it another one. */
+        observe(f, n, SCRIPT_SECRET("", "20", ID));
+        p = await(f, DELETE("a"));
+        assert_request(p, "\"resourceVersion\":\"20\"");
+        plan_observe(&n->target, NULL, 21);
+        observe(f, n, SCRIPT_SECRET("", "22", ID));
+        script_answer(p, "200 OK", "", SCRIPT_GONE);
+        p = await(f, DELETE("a"));
+        assert_request(p, "\"resourceVersion\":\"22\"");
+        /* Wanted again before that is answered. */
+        n->target.verdict = MATCH_WANTED;
+        script_answer(p, "200 OK", "", SCRIPT_GONE);
+        settle(f, await(f, APPLY("a") " "), CREATED("30"));
+        assert_int_equal(s->deleted, 3);
+        assert_int_equal(s->healed, 0);
+}
+
+static void test_a_delete_that_fails(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add_excluded(f, "a");
+
+        configure_anew(f, CONF_CONFLICT_SKIP, CONF_EXCLUDE_DELETE);
+        writer_start(f->writer);
+        /* Another version is there, which will be seen. */
+        script_answer(await(f, DELETE("a")), "409 Conflict", "", SCRIPT_STATUS(409, "Conflict", ""));
+        script_until(&f->script, n->target.failures == 1);
+        expect_nothing(f);
+        advance(f, USEC_PER_SEC);
+        script_answer(await(f, DELETE("a")), "403 Forbidden", "", SCRIPT_STATUS(403, "Forbidden", ""));
+        script_until(&f->script, n->target.failures == 2);
+        expect_nothing(f);
+        advance(f, USEC_PER_SEC * 60);
+        /* The server as a whole. */
+        script_answer(await(f, DELETE("a")), "503 Service Unavailable", "", "");
+        script_until(&f->script, f->lanes.failures == 1);
+        advance(f, USEC_PER_SEC * 60);
+        assert_int_equal(s->failed, 3);
+        /* Somebody else was faster. */
+        script_answer(await(f, DELETE("a")), "404 Not Found", "", SCRIPT_STATUS(404, "NotFound", ""));
+        script_until(&f->script, s->deleted == 1);
+        assert_int_equal(f->lanes.failures, 0);
+        assert_int_equal(s->failed, 3);
+        expect_nothing(f);
+}
+
+/* Finalizers hold it: it is left to go. */
+static void test_a_delete_that_is_held_up(void **state)
+{
+        static const char going[] = SCRIPT_OBJECT(
+                "ecr", "6", ",\"uid\":\"ours\",\"deletionTimestamp\":\"2026-11-23T19:19:27Z\"");
+        Fixture *f = *state;
+        Node *n = add_excluded(f, "a");
+
+        configure_anew(f, CONF_CONFLICT_SKIP, CONF_EXCLUDE_DELETE);
+        writer_start(f->writer);
+        script_answer(await(f, DELETE("a")), "200 OK", "", going);
+        script_until(&f->script, writer_stats(f->writer)->deleted == 1);
+        assert_true(n->target.secret.going);
+        n->target.verdict = MATCH_WANTED;
+        advance(f, USEC_PER_HOUR);
+        expect_nothing(f);
+        assert_int_equal(n->plan.reason, PLAN_GOING);
+        observe(f, n, NULL);
+        settle(f, await(f, APPLY("a") " "), CREATED("1001"));
+        assert_int_equal(writer_stats(f->writer)->healed, 0);
+}
+
+static void test_a_dry_run_deletes_nothing(void **state)
+{
+        Fixture *f = *state;
+        Node *excluded = add_excluded(f, "a"), *foreign = add(f, "b");
+
+        f->config.dry_run = true;
+        observe(f, foreign, SCRIPT_FOREIGN("", "8"));
+        configure_anew(f, CONF_CONFLICT_RECREATE, CONF_EXCLUDE_DELETE);
+        writer_start(f->writer);
+        expect_nothing(f);
+        assert_true(excluded->pretended && foreign->pretended);
+        assert_int_equal(excluded->plan.action, PLAN_DELETE);
+        assert_int_equal(foreign->plan.reason, PLAN_ADOPT);
+}
+
+/* A Secret whose version is "00", with that one. */
+static const char *with_version(char ret[static 4096], const char *secret, unsigned version)
+{
+        char *at;
+
+        assert_in_range(snprintf(ret, 4096, "%s", secret), 1, 4095);
+        at = strstr(ret, "\"00\"");
+        at[1] = (char) ('0' + version / 10);
+        at[2] = (char) ('0' + version % 10);
+        return ret;
+}
+
+/* Each write is undone as soon as it is there. */
+static void test_a_fight(void **state)
+{
+        Fixture *f = *state;
+        const WriterStats *s = writer_stats(f->writer);
+        Node *n = add_old(f, "a");
+        char text[4096];
+
+        writer_start(f->writer);
+        for (unsigned version = 10; version < 20; version += 2) {
+                observe(f, n, with_version(text, SCRIPT_EDITED("", "00", ID), version));
+                settle(f, await(f, APPLY("a") "&force=true "),
+                       with_version(text, CREATED("00"), version + 1));
+                assert_false(n->fighting);
+        }
+        observe(f, n, with_version(text, SCRIPT_EDITED("", "00", ID), 20));
+        expect_nothing(f);
+        assert_true(n->fighting);
+        assert_int_equal(s->fights, 1);
+        assert_int_equal(s->healed, 5);
+        advance(f, USEC_PER_MINUTE);
+        settle(f, await(f, APPLY("a") "&force=true "), CREATED("100"));
+        assert_true(n->fighting);
+        advance(f, 5 * USEC_PER_MINUTE);
+        expect_nothing(f);
+        assert_true(n->fighting);
+        advance(f, USEC_PER_MINUTE);
+        expect_nothing(f);
+        assert_false(n->fighting);
+        assert_int_equal(s->fights, 1);
+}
+
 /* --- answers that are no success ----------------------------------------------------------------------- */
 
 typedef enum Blame {
@@ -427,6 +734,8 @@ static void test_an_immutable_secret(void **state)
         observe(f, n, SCRIPT_EDITED("", "8", ID));
         script_answer(await(f, APPLY("a")), "422 Unprocessable Entity", "", body);
         script_until(&f->script, n->plan.reason == PLAN_REFUSED);
+        script_answer(await(f, INSPECT("a")), "200 OK", "", SCRIPT_TABLE("kubernetes.io/dockerconfigjson"));
+        script_until(&f->script, n->target.inspected);
         advance(f, USEC_PER_HOUR);
         expect_writes(f, 0);
         observe(f, n, SCRIPT_EDITED("", "9", ID));
@@ -771,6 +1080,16 @@ int main(void)
                 TEST(test_what_was_changed_is_healed),
                 TEST(test_a_new_token_makes_all_dirty),
                 TEST(test_a_change_while_in_flight),
+                TEST(test_a_strangers_is_looked_at_once),
+                TEST(test_a_look_that_comes_to_nothing),
+                TEST(test_a_strangers_is_adopted),
+                TEST(test_a_strangers_that_cannot_be_adopted),
+                TEST(test_an_own_one_that_is_immutable_is_replaced),
+                TEST(test_a_delete_and_what_is_seen_of_it),
+                TEST(test_a_delete_that_fails),
+                TEST(test_a_delete_that_is_held_up),
+                TEST(test_a_dry_run_deletes_nothing),
+                TEST(test_a_fight),
                 TEST(test_what_an_answer_does),
                 TEST(test_a_conflict_with_another_manager),
                 TEST(test_an_immutable_secret),
