@@ -62,7 +62,11 @@ static X509_STORE *make_trust(const char *pem)
 
 int http_peer_copy(const HttpPeer *peer, HttpPeer *ret)
 {
-        HttpPeer p = { .insecure = peer->insecure, .no_proxy = peer->no_proxy };
+        HttpPeer p = {
+                .insecure = peer->insecure,
+                .no_proxy = peer->no_proxy,
+                .remote_names = peer->remote_names,
+        };
 
         if (peer->ca) {
                 p.trust = make_trust(peer->ca);
@@ -121,8 +125,26 @@ static void set_client_certificate(const HttpPeer *peer, CURL *easy)
         curl_easy_setopt(easy, CURLOPT_PROXY_SSLKEYTYPE, "PEM");
 }
 
+/* It is libcurl's to find them and their exceptions. */
+static void set_remote_names(CURL *easy)
+{
+        const char *proxy = getenv("https_proxy"), *rest;
+        _cleanup_erase_ char *changed = NULL;
+
+        if (!proxy)
+                proxy = getenv("HTTPS_PROXY");
+        rest = proxy ? startswith(proxy, "socks5://") : NULL;
+        if (!rest)
+                return;
+        changed = str_printf("socks5h://%s", rest);
+        if (changed)
+                curl_easy_setopt(easy, CURLOPT_PROXY, changed);
+}
+
 static void set_proxy(const HttpPeer *peer, CURL *easy)
 {
+        if (peer->remote_names && !peer->proxy && !peer->no_proxy)
+                set_remote_names(easy);
         if (peer->proxy)
                 curl_easy_setopt(easy, CURLOPT_PROXY, peer->proxy);
         /* "": the environment's exceptions are for its own proxies. */

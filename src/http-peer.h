@@ -17,6 +17,7 @@ typedef struct HttpPeer {
                               environment's. Its certificate is checked, and it is shown ours, as the server;
                               may hold a password */
         bool no_proxy;     /* ignore the environment's proxies */
+        bool remote_names; /* have a socks5 proxy of the environment resolve names, as Go does */
         void *trust;       /* a copy's form of ca, OpenSSL's X509_STORE */
 } HttpPeer;
 

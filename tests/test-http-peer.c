@@ -294,6 +294,38 @@ static void test_what_is_set_on_a_transfer(void **state)
         }
 }
 
+static void check_remote_names(const HttpPeer *peer, const char *small, const char *capital,
+                               const char *expected)
+{
+        HttpPeer copy = copied(peer);
+
+        assert_int_equal(small ? setenv("https_proxy", small, 1) : unsetenv("https_proxy"), 0);
+        assert_int_equal(capital ? setenv("HTTPS_PROXY", capital, 1) : unsetenv("HTTPS_PROXY"), 0);
+        settings[0] = '\0';
+        http_peer_apply(&copy, settings);
+        assert_string_equal(settings, expected);
+        http_peer_done(&copy);
+}
+
+/* libcurl takes socks5 for one that is given addresses. */
+static void test_a_socks_proxy_of_the_environment_may_resolve_names(void **state)
+{
+        static const char socks[] = "socks5://u:p@s:1", other[] = "socks5h://u:p@s:1";
+        const HttpPeer peer = { .remote_names = true };
+
+        check_remote_names(&peer, NULL, NULL, "");
+        check_remote_names(&peer, socks, NULL, "proxy=socks5h://u:p@s:1 ");
+        check_remote_names(&peer, NULL, socks, "proxy=socks5h://u:p@s:1 ");
+        check_remote_names(&peer, "http://p", socks, ""); /* libcurl's order */
+        check_remote_names(&peer, other, socks, "");
+        check_remote_names(&(HttpPeer){ 0 }, socks, socks, "");
+        check_remote_names(&(HttpPeer){ .remote_names = true, .no_proxy = true }, socks, socks,
+                           "noproxy=* ");
+        check_remote_names(&(HttpPeer){ .remote_names = true, .proxy = full.proxy }, socks, socks,
+                           "proxy=" PROXY " noproxy= ");
+        check_remote_names(&peer, NULL, NULL, "");
+}
+
 /* What curl calls for each connection: its own roots give way, and the copy stays its owner's. */
 static void test_a_connection_gets_the_anchors(void **state)
 {
@@ -385,6 +417,7 @@ int main(void)
                 cmocka_unit_test(test_memory_may_be_out_while_copying),
                 cmocka_unit_test(test_each_certificate_of_the_text_is_an_anchor),
                 cmocka_unit_test(test_what_is_set_on_a_transfer),
+                cmocka_unit_test(test_a_socks_proxy_of_the_environment_may_resolve_names),
                 cmocka_unit_test(test_a_connection_gets_the_anchors),
                 cmocka_unit_test(test_another_server_name_leaves_address_and_host_header),
                 cmocka_unit_test(test_what_is_no_url_is_not_renamed),
