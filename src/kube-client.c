@@ -3,6 +3,7 @@
 
 #include "kube-client.h"
 #include "kube-headers.h"
+#include "kube-server.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -122,6 +123,8 @@ static int connections_new(KubeClient *client, const KubeIdentity *identity, Con
                 .server_name = config->tls_server_name,
                 .insecure = config->insecure_skip_tls_verify,
                 .proxy = config->proxy_url,
+                .no_proxy = !config->proxy_url && kube_server_is_local(config->server),
+                .remote_names = true,
         };
         Connections *c = calloc(1, sizeof(*c));
         int r;

@@ -151,6 +151,15 @@ int kube_server_parse(const char *server, char **ret, const char **reason)
         return *ret ? 0 : -ENOMEM;
 }
 
+bool kube_server_is_local(const char *server)
+{
+        static const char *const schemes[] = { "https", "http", NULL };
+        char host[HOST_SIZE_MAX];
+        Url u;
+
+        return split(server, schemes, &u) && find_port(&u, host) && is_loopback(host);
+}
+
 /* What Go lets stand there (net/url, validUserinfo()), with percent signs that stand for a character. */
 static bool user_is_valid(const char *s, size_t n)
 {

@@ -12,6 +12,10 @@
  * only: what eatr sends are Secrets. The caller frees *ret. */
 int kube_server_parse(const char *server, char **ret, const char **reason);
 
+/* Whether what kube_server_parse() has returned is on this machine, where Go uses no proxy of the
+ * environment (golang.org/x/net/http/httpproxy, useProxy()). */
+bool kube_server_is_local(const char *server);
+
 /* Its proxy-url, http, https or socks5, to SCHEME://[USER[:PASSWORD]@]HOST:PORT as libcurl takes it: with
  * the port that Go has for the scheme when there is none, and socks5h for socks5, as Go has the proxy
  * resolve names. The caller wipes and frees *ret. */

@@ -182,6 +182,20 @@ static void test_long_ones(void **state)
         check_refused(s, -EINVAL, NO_HOST);
 }
 
+static void test_which_servers_are_on_this_machine(void **state)
+{
+        static const char *const local[] = { "https://localhost", "http://LOCALHOST:1/a",
+                                             "https://127.0.0.1:6443", "https://127.1.2.3",
+                                             "https://[::1]:6443" };
+        static const char *const others[] = { "https://k", "https://10.0.0.1", "https://localhost.k",
+                                              "https://[::2]/127.0.0.1", "https://k/localhost" };
+
+        for (size_t i = 0; i < ELEMENTSOF(local); i++)
+                assert_true(kube_server_is_local(local[i]));
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                assert_false(kube_server_is_local(others[i]));
+}
+
 /* --- proxies ------------------------------------------------------------------------------------------ */
 
 #define NO_PROXY_SCHEME "it does not start with http://, https:// or socks5://"
@@ -270,6 +284,7 @@ int main(void)
                 cmocka_unit_test(test_user_names_are_refused),
                 cmocka_unit_test(test_what_is_no_server),
                 cmocka_unit_test(test_long_ones),
+                cmocka_unit_test(test_which_servers_are_on_this_machine),
                 cmocka_unit_test(test_proxies),
                 cmocka_unit_test(test_what_is_no_proxy),
         };
