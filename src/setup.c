@@ -219,6 +219,8 @@ static int list_files(const Options *o, Setup *s)
         add_path(&l, str_printf("%s", path));
         add_path(&l, str_printf("%s.d", path));
         registry_configs_each_file(s->registries, on_file, &l);
+        for (char **file = s->kube->files; *file; file++)
+                on_file(*file, &l);
         s->files = l.paths;
         return l.failed ? -ENOMEM : 0;
 }

@@ -14,8 +14,7 @@ typedef struct Setup {
         Conf *conf;
         RegistryConfigs *registries;
         KubeConfig *kube;
-        char **files; /* what it was read from, but for the kubeconfig: a change of one is to be taken in;
-                         NULL-terminated */
+        char **files; /* what it was read from: a change of one is to be taken in; NULL-terminated */
 } Setup;
 
 typedef struct SetupError {

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "folder.h"
+#include "pem-fixtures.h"
 #include "setup.h"
 
 #include <sysexits.h>
@@ -101,9 +102,9 @@ static void check_files(const Setup *s, const char *const *names)
 
 static void test_registries_are_read_with_the_files_that_they_name(void **state)
 {
-        static const char *const static_files[] = { "+eatr.conf", "+eatr.conf.d", NULL };
-        static const char *const profile_files[] = { "+eatr.conf", "+eatr.conf.d", ".aws/credentials",
-                                                     ".aws/config", NULL };
+        static const char *const static_files[] = { "+eatr.conf", "+eatr.conf.d", "of-option", NULL };
+        static const char *const profile_files[] = { "+eatr.conf",  "+eatr.conf.d", ".aws/credentials",
+                                                     ".aws/config", "of-option",    NULL };
         const Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
         Setup *s;
 
@@ -127,6 +128,33 @@ static void test_registries_are_read_with_the_files_that_they_name(void **state)
         assert_string_equal(s->registries->items[1].source->keys.access_key_id, "AKIAY");
         check_files(s, profile_files);
         s = setup_free(s);
+}
+
+/* Also those that may appear, and what a kubeconfig names; but not a token's, which is read anew anyway. */
+static void test_the_files_of_the_kubeconfig_are_watched(void **state)
+{
+        static const char *const files[] = { "+eatr.conf", "+eatr.conf.d", "kube/config", "not-there",
+                                             "kube/ca",    "kube/cert",    "kube/key",    NULL };
+        const Options o = { .config = "eatr.conf" };
+        Setup *s;
+
+        put_all();
+        folder_put("eatr.conf", AWS("eu-west-1"));
+        (void) mkdir("kube", 0700);
+        folder_put("kube/ca", PEM_CA);
+        folder_put("kube/cert", PEM_CERT);
+        folder_put("kube/key", PEM_KEY);
+        folder_put("kube/token", "t");
+        folder_put(
+                "kube/config",
+                "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+                "clusters: [{name: k, cluster: {server: 'https://k', certificate-authority: ca}}]\n"
+                "users: [{name: u, user: {client-certificate: cert, client-key: key, tokenFile: token}}]\n");
+        assert_return_code(setenv("KUBECONFIG", "kube/config:not-there:kube/config", 1), errno);
+        s = load(&o);
+        check_files(s, files);
+        s = setup_free(s);
+        assert_return_code(unsetenv("KUBECONFIG"), errno);
 }
 
 /* AWS's variables are somebody else's, unless the configuration says that they are meant. */
@@ -202,6 +230,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_which_files_are_read),
                 TEST(test_registries_are_read_with_the_files_that_they_name),
+                TEST(test_the_files_of_the_kubeconfig_are_watched),
                 TEST(test_the_environment_is_read_where_it_is_named),
                 TEST(test_what_is_wrong_and_whose_fault_it_is),
                 TEST(test_whether_somebody_has_begun),
