@@ -132,14 +132,44 @@ static char *put_runs(char *to, const char *p, const char *end, bool cut)
         return to;
 }
 
-char *redact(const char *line, bool cut)
+/* How long the login is that a URL has behind its "://"; 0: it has none. */
+static size_t login_size(const char *p, bool cut)
 {
-        const char *end = find_word(line);
-        char *text, *to;
+        size_t n = strcspn(p, " \t\"'<>/?#");
+        const char *at = memrchr(p, '@', n);
 
-        text = malloc(strlen(line) + sizeof(" " REDACT_HIDDEN));
+        return at ? (size_t) (at - p) : cut && !p[n] ? n : 0;
+}
+
+char *redact_logins(const char *line, bool cut)
+{
+        /* The least that is hidden is "x" of "://x@". */
+        char *text = malloc(strlen(line) * 3 + 1), *to = text;
+        const char *p;
+
+        while (text && (p = strstr(line, "://"))) {
+                size_t n = login_size(p + 3, cut);
+
+                to = put(to, line, (size_t) (p + 3 - line));
+                line = p + 3 + n;
+                if (n > 0 && *line)
+                        to = put(to, REDACT_HIDDEN, strlen(REDACT_HIDDEN));
+        }
+        if (text)
+                (void) stpcpy(to, line);
+        return text;
+}
+
+char *redact(const char *whole, bool cut)
+{
+        _cleanup_erase_ char *line = redact_logins(whole, cut);
+        char *text, *to;
+        const char *end;
+
+        text = line ? malloc(strlen(line) + sizeof(" " REDACT_HIDDEN)) : NULL;
         if (!text)
                 return NULL;
+        end = find_word(line);
         to = put_runs(text, line, end, cut);
         if (end[strspn(end, BETWEEN)])
                 to = put(to, " " REDACT_HIDDEN, strlen(" " REDACT_HIDDEN));

@@ -240,6 +240,35 @@ static void test_no_secret_is_seen_whatever_its_encoding(void **state)
         }
 }
 
+static void test_logins_in_urls_are_hidden(void **state)
+{
+        static const struct {
+                const char *line, *whole, *cut;
+        } cases[] = {
+                { "", "", "" },
+                { "x http://me:pw@p:3128/ y", "x http://[hidden]@p:3128/ y", "x http://[hidden]@p:3128/ y" },
+                { "http://me@p", "http://[hidden]@p", "http://[hidden]@p" },
+                { "http://a:b@c:d@p", "http://[hidden]@p", "http://[hidden]@p" },
+                { "://u@://v@://w@", "://[hidden]@://[hidden]@://[hidden]@",
+                  "://[hidden]@://[hidden]@://[hidden]@" },
+                { "'socks5h://a:b@p'", "'socks5h://[hidden]@p'", "'socks5h://[hidden]@p'" },
+                { "http://p/a@b http://@p", "http://p/a@b http://@p", "http://p/a@b http://@p" },
+                { "http://p x@y", "http://p x@y", "http://p x@y" },
+                /* It may go on with "@". */
+                { "x http://me:p", "x http://me:p", "x http://" },
+                { "http://", "http://", "http://" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (unsigned cut = 0; cut < 2; cut++) {
+                        _cleanup_free_ char *text = redact_logins(cases[i].line, cut);
+
+                        assert_string_equal(text, cut ? cases[i].cut : cases[i].whole);
+                }
+        check("via http://me:pw@p:3128", false, "via http://[hidden]@p:3128");
+        check("via http://me:pw@p:3128 password x", false, "via http://[hidden]@p:3128 password [hidden]");
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -248,6 +277,7 @@ int main(void)
                 cmocka_unit_test(test_all_behind_a_word_is_hidden),
                 cmocka_unit_test(test_the_end_of_a_line_that_was_cut_is_left_out),
                 cmocka_unit_test(test_no_secret_is_seen_whatever_its_encoding),
+                cmocka_unit_test(test_logins_in_urls_are_hidden),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
