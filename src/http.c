@@ -5,6 +5,7 @@
 #include "http-loop.h"
 #include "http-sockets.h"
 #include "log.h"
+#include "redact.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -87,6 +88,14 @@ usec_t http_client_last_activity(const HttpClient *c)
 
 /* --- the end of a request -------------------------------------------------------------------------- */
 
+/* libcurl shows a proxy that it does not understand with its password. */
+static void hide_logins(char error[static CURL_ERROR_SIZE])
+{
+        _cleanup_erase_ char *hidden = redact_logins(error, false);
+
+        (void) snprintf(error, CURL_ERROR_SIZE, "%s", hidden ? hidden : strerror(ENOMEM));
+}
+
 /* libcurl's "after 10002 ms" would make each try's message another one. */
 static void drop_duration(char *error)
 {
@@ -122,6 +131,7 @@ static void request_finish(HttpRequest *q, CURLcode code)
                                 q->head_complete ? "" : "the answer ended in its head");
 
         drop_duration(q->error);
+        hide_logins(q->error);
         outcome = q->error[0] ? HTTP_RETRY : http_classify(q->status, q->has_retry_after);
         if (log_verbosity() >= LOG_VERBOSITY_HTTP)
                 log_debug("%s: %ld%s%s in %llu ms", q->label, q->status, q->error[0] ? ", " : "", q->error,

@@ -1175,6 +1175,27 @@ static void test_proxies_are_the_environments_unless_refused(void **state)
         assert_int_equal(unsetenv("http_proxy"), 0);
 }
 
+/* The environment's may be anything. */
+static void test_an_error_shows_no_password_of_a_proxy(void **state)
+{
+        HttpSpec spec = { .method = "GET",
+                          .url = "http://nowhere.invalid/",
+                          .response_max = 10,
+                          .timeout = 20 * USEC_PER_SEC };
+        const HttpPeer peer = { .no_proxy = false };
+        Run r = { .done = 0 };
+
+        assert_int_equal(sd_event_new(&r.event), 0);
+        assert_int_equal(http_client_new(r.event, &peer, &r.client), 0);
+        assert_int_equal(setenv("http_proxy", "bad://me:hunter2@127.0.0.1:1", 1), 0);
+        assert_int_equal(http_request_start(r.client, &spec, on_done, &r, &r.request), 0);
+        turn(&r, 10 * USEC_PER_SEC);
+        assert_int_equal(r.outcome, HTTP_RETRY);
+        assert_non_null(strstr(http_request_error(r.request), "bad://[hidden]@127.0.0.1:1"));
+        end(&r);
+        assert_int_equal(unsetenv("http_proxy"), 0);
+}
+
 /* As http.ProxyURL() of Go does, which a kubeconfig's proxy-url is given to. */
 static void test_a_peers_own_proxy_knows_no_exceptions(void **state)
 {
@@ -1393,6 +1414,7 @@ int main(void)
                 cmocka_unit_test(test_a_hundred_run_side_by_side_and_break_together),
                 cmocka_unit_test(test_waiting_does_not_turn_the_loop),
                 cmocka_unit_test(test_proxies_are_the_environments_unless_refused),
+                cmocka_unit_test(test_an_error_shows_no_password_of_a_proxy),
                 cmocka_unit_test(test_a_peers_own_proxy_knows_no_exceptions),
                 cmocka_unit_test(test_another_server_name_leaves_address_and_host_header),
                 cmocka_unit_test(test_only_the_right_peer_is_trusted),
