@@ -31,7 +31,7 @@ struct Cluster {
         KubeClient *client; /* for writes; watches have their own */
         Lanes lanes;
         Writer *writer;
-        KubeStats kube_stats;
+        KubeStats *kube_stats;
         Collection namespaces, secrets;
         uint64_t watch_restarts, relists; /* those of the clusters before this one */
         char *secret_query;
@@ -276,16 +276,16 @@ static int add_watches(Cluster *c)
         secrets.query = c->secret_query;
         c->namespaces = (Collection){ .cluster = c, .what = "namespaces" };
         c->secrets = (Collection){ .cluster = c, .what = "Secrets" };
-        r = kube_watch_new(c->event, c->config.auth, &c->kube_stats, &namespaces, &namespace_handler,
+        r = kube_watch_new(c->event, c->config.auth, c->kube_stats, &namespaces, &namespace_handler,
                            &c->namespaces, &c->namespaces.watch);
         if (r < 0)
                 return r;
-        return kube_watch_new(c->event, c->config.auth, &c->kube_stats, &secrets, &secret_handler,
+        return kube_watch_new(c->event, c->config.auth, c->kube_stats, &secrets, &secret_handler,
                               &c->secrets, &c->secrets.watch);
 }
 
-int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
-                Cluster **ret)
+int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, cluster_changed_t changed,
+                void *userdata, Cluster **ret)
 {
         _cleanup_(cluster_freep) Cluster *c = NULL;
         int r;
@@ -295,13 +295,14 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
                 return -ENOMEM;
         c->event = sd_event_ref(event);
         c->config = *config;
+        c->kube_stats = stats;
         c->changed = changed;
         c->userdata = userdata;
         r = targets_new(&c->targets);
         if (r < 0)
                 return r;
         lanes_configure(&c->lanes, config->writer.renewal);
-        r = kube_client_new(event, config->auth, &c->kube_stats, &c->client);
+        r = kube_client_new(event, config->auth, c->kube_stats, &c->client);
         if (r < 0)
                 return r;
         r = add_writer(c);
@@ -342,7 +343,6 @@ const char *cluster_explain(const Cluster *c, const char *name, char text[static
 
 void cluster_take_over(Cluster *c, const Cluster *old)
 {
-        c->kube_stats = old->kube_stats;
         c->watch_restarts = cluster_watch_restarts(old);
         c->relists = cluster_relists(old);
         writer_take_over(c->writer, old->writer);
@@ -452,7 +452,7 @@ const WriterStats *cluster_stats(const Cluster *c)
 
 const KubeStats *cluster_kube_stats(const Cluster *c)
 {
-        return &c->kube_stats;
+        return c->kube_stats;
 }
 
 uint64_t cluster_watch_restarts(const Cluster *c)

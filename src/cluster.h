@@ -17,9 +17,9 @@ typedef struct ClusterConfig {
 /* Something that is worth showing changed. May not free the cluster. */
 typedef void (*cluster_changed_t)(void *userdata);
 
-/* What config points to has to outlive the cluster. Begins at once. Returns 0 or a negative errno. */
-int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
-                Cluster **ret);
+/* stats, and what config points to, have to outlive the cluster. Begins at once. Returns 0 or a negative errno. */
+int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, cluster_changed_t changed,
+                void *userdata, Cluster **ret);
 
 /* Takes another configuration, whose auth and writer.secret_name have to be the same; the old one
  * still has to be there. The rules are applied anew, and the watches go on. As no labels are kept, a

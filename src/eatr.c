@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "eatr.h"
+#include "kube-expiry.h"
 #include "kube-login.h"
 #include "log.h"
 #include "message.h"
@@ -37,6 +38,8 @@ struct Eatr {
         Registries *registries;
         Keyring *keyring;
         KubeAuth *auth;
+        KubeExpiry *expiry;
+        KubeStats kube_stats;
         Cluster *cluster;
         sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *stop_timer, *watchdog;
         usec_t watchdog_interval;
@@ -56,7 +59,7 @@ static void tell_status(Eatr *e)
 {
         char status[STATUS_MAX];
 
-        status_format(e->registries, e->cluster, e->reload_problem, status);
+        status_format(e->registries, e->auth, e->cluster, e->reload_problem, status);
         if (streq(status, e->status))
                 return;
         memcpy(e->status, status, sizeof(status));
@@ -334,11 +337,18 @@ static ClusterConfig cluster_config(const EatrConfig *config, KubeAuth *auth)
         };
 }
 
+static int log_in(Eatr *e, const KubeConfig *kube, KubeAuth **auth, KubeExpiry **expiry)
+{
+        int r = kube_login_new(e->event, kube, auth);
+
+        return r < 0 ? r : kube_expiry_new(e->event, kube, expiry);
+}
+
 static int make_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, Cluster **ret)
 {
         const ClusterConfig cluster = cluster_config(config, auth);
 
-        return cluster_new(e->event, &cluster, on_cluster_changed, e, ret);
+        return cluster_new(e->event, &cluster, &e->kube_stats, on_cluster_changed, e, ret);
 }
 
 static int make_registries(Eatr *e, const EatrConfig *config, const RegistriesPast *past, Registries **ret)
@@ -351,7 +361,7 @@ static int make_registries(Eatr *e, const EatrConfig *config, const RegistriesPa
 static int make_keyring(Eatr *e, const EatrConfig *config, KubeAuth *auth, Registries *registries,
                         Keyring **ret)
 {
-        return keyring_new(e->event, auth, config->registries, registries, ret);
+        return keyring_new(e->event, auth, &e->kube_stats, config->registries, registries, ret);
 }
 
 /* With what an earlier run has left. */
@@ -382,7 +392,7 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = add_sources(e);
         if (r < 0)
                 return r;
-        r = kube_login_new(event, config->kube, &e->auth);
+        r = log_in(e, config->kube, &e->auth, &e->expiry);
         if (r < 0)
                 return r;
         r = make_cluster(e, config, e->auth, &e->cluster);
@@ -420,16 +430,21 @@ static void replace_registries(Eatr *e, Registries *registries, Keyring *keyring
                 on_auths(e);
 }
 
-static void replace_cluster(Eatr *e, Cluster *cluster, KubeAuth *auth)
+static void replace_cluster(Eatr *e, Cluster *cluster)
 {
         cluster_take_over(cluster, e->cluster);
         (void) cluster_free(e->cluster);
         e->cluster = cluster;
-        if (auth) {
-                (void) kube_auth_free(e->auth);
-                e->auth = auth;
-        }
         begin_pass(e);
+}
+
+/* Nobody uses the old one any more. */
+static void replace_login(Eatr *e, KubeAuth *auth, KubeExpiry *expiry)
+{
+        (void) kube_expiry_free(e->expiry);
+        (void) kube_auth_free(e->auth);
+        e->auth = auth;
+        e->expiry = expiry;
 }
 
 /* With the tokens that there are; the old ones, until there are others: they may be all that can be had now. */
@@ -449,6 +464,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
 {
         _cleanup_(registries_past_done) RegistriesPast past = { 0 };
         _cleanup_(registries_freep) Registries *registries = NULL;
+        _cleanup_(kube_expiry_freep) KubeExpiry *expiry = NULL;
         _cleanup_(kube_auth_freep) KubeAuth *auth = NULL;
         _cleanup_(keyring_freep) Keyring *keyring = NULL;
         _cleanup_(cluster_freep) Cluster *cluster = NULL;
@@ -463,7 +479,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         r = make_registries(e, config, &past, &registries);
         if (r < 0)
                 return r;
-        r = e->config.kube == config->kube ? 0 : kube_login_new(e->event, config->kube, &auth);
+        r = e->config.kube == config->kube ? 0 : log_in(e, config->kube, &auth, &expiry);
         if (r < 0)
                 return r;
         r = make_keyring(e, config, auth ? auth : e->auth, registries, &keyring);
@@ -479,9 +495,11 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         changed = cluster_config(config, e->auth);
         replace_registries(e, TAKE_PTR(registries), TAKE_PTR(keyring), !cluster);
         if (cluster)
-                replace_cluster(e, TAKE_PTR(cluster), TAKE_PTR(auth));
+                replace_cluster(e, TAKE_PTR(cluster));
         else
                 cluster_reload(e->cluster, &changed);
+        if (auth)
+                replace_login(e, TAKE_PTR(auth), TAKE_PTR(expiry));
         e->config = *config;
         review_soon(e);
         return 0;
@@ -519,6 +537,11 @@ const Cluster *eatr_cluster(const Eatr *e)
         return e->cluster;
 }
 
+const KubeAuth *eatr_auth(const Eatr *e)
+{
+        return e->auth;
+}
+
 usec_t eatr_started(const Eatr *e)
 {
         return e->started;
@@ -541,6 +564,7 @@ Eatr *eatr_free(Eatr *e)
         (void) keyring_free(e->keyring);
         (void) registries_free(e->registries);
         (void) cluster_free(e->cluster);
+        (void) kube_expiry_free(e->expiry);
         (void) kube_auth_free(e->auth);
         (void) sd_event_source_disable_unref(e->sigterm);
         (void) sd_event_source_disable_unref(e->sigint);

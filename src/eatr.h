@@ -45,6 +45,7 @@ const char *eatr_reload_problem(const Eatr *e);
 
 const Registries *eatr_registries(const Eatr *e);
 const Cluster *eatr_cluster(const Eatr *e);
+const KubeAuth *eatr_auth(const Eatr *e);
 
 /* CLOCK_REALTIME of the start. */
 usec_t eatr_started(const Eatr *e);

@@ -17,7 +17,7 @@ typedef struct Entry {
 
 struct Keyring {
         Registries *registries;
-        KubeStats stats;
+        KubeStats *stats;
         Entry *entries;
         size_t n;
 };
@@ -51,13 +51,13 @@ static int add(Keyring *k, sd_event *event, KubeAuth *auth, const char *secret)
         if (is_known(k, secret))
                 return 0;
         *e = (Entry){ .keyring = k, .secret = secret };
-        r = kube_keys_new(event, auth, &k->stats, secret, on_changed, e, &e->keys);
+        r = kube_keys_new(event, auth, k->stats, secret, on_changed, e, &e->keys);
         if (r >= 0)
                 k->n++;
         return r;
 }
 
-int keyring_new(sd_event *event, KubeAuth *auth, const RegistryConfigs *configs,
+int keyring_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const RegistryConfigs *configs,
                 Registries *registries, Keyring **ret)
 {
         _cleanup_(keyring_freep) Keyring *k = NULL;
@@ -67,6 +67,7 @@ int keyring_new(sd_event *event, KubeAuth *auth, const RegistryConfigs *configs,
         if (!k)
                 return -ENOMEM;
         k->registries = registries;
+        k->stats = stats;
         k->entries = calloc(configs->n, sizeof(*k->entries));
         if (!k->entries)
                 return -ENOMEM;

@@ -11,7 +11,7 @@ typedef struct Keyring Keyring;
 
 /* Begins to read those that configs name, which may be none. What is handed in has to outlive it. Returns 0
  * or a negative errno. */
-int keyring_new(sd_event *event, KubeAuth *auth, const RegistryConfigs *configs,
+int keyring_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const RegistryConfigs *configs,
                 Registries *registries, Keyring **ret);
 
 /* See kube_watch_stalled(). */

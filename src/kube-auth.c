@@ -395,7 +395,7 @@ const KubeAuthStats *kube_auth_stats(const KubeAuth *a)
 
 const char *kube_auth_error(const KubeAuth *a)
 {
-        return is_good(a, clock_boottime()) && !a->refused ? "" : a->problem;
+        return a->problem;
 }
 
 int kube_auth_new(sd_event *event, const KubeConfig *config, KubeAuth **ret)

@@ -87,7 +87,7 @@ typedef struct KubeAuthStats {
 } KubeAuthStats;
 const KubeAuthStats *kube_auth_stats(const KubeAuth *a);
 
-/* Why there are no credentials that can be used, "" if there are or none has been asked for. */
+/* Why the last fetch has failed; "" if it has not, or there was none. */
 const char *kube_auth_error(const KubeAuth *a);
 
 /* All that uses it has to be freed before. NULL is fine. */

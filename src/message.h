@@ -43,6 +43,8 @@
 #define MESSAGE_CLOCK_SKEWED "996ec58c2afd489c80ad63410938aa53"
 /* Nothing can be got to show to the API server. */
 #define MESSAGE_CREDENTIALS_LACKING "1ff1d3b0e0b74327901efbcb6c353095"
+/* The client certificate of the kubeconfig expires soon, or has. */
+#define MESSAGE_KUBECONFIG_AGES "81c0eddffa9c48d498289fec873b56a9"
 /* Namespaces or Secrets cannot be read. */
 #define MESSAGE_READING_FAILED "1a02d01c2629431093f87b1922163051"
 /* The API server takes no writes at all. */

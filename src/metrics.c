@@ -120,6 +120,31 @@ static int kube_writes(Buf *b, const char *name, const Eatr *e)
         return histogram(b, name, &cluster_kube_stats(eatr_cluster(e))->writes);
 }
 
+static int refreshes(Buf *b, const char *name, const Eatr *e)
+{
+        const KubeAuthStats *s = kube_auth_stats(eatr_auth(e));
+        int r;
+
+        if (!kube_auth_fetches(eatr_auth(e)))
+                return 0;
+        r = sample(b, name, "{outcome=\"success\"}", (double) s->fetched);
+        return r < 0 ? r : sample(b, name, "{outcome=\"failure\"}", (double) s->failed);
+}
+
+static int kubeconfig_credential_expiry(Buf *b, const char *name, const Eatr *e)
+{
+        usec_t t = kube_auth_stats(eatr_auth(e))->expires;
+
+        return t > 0 ? sample(b, name, "", seconds(t)) : 0;
+}
+
+static int kubeconfig_certificate_expiry(Buf *b, const char *name, const Eatr *e)
+{
+        usec_t t = kube_auth_stats(eatr_auth(e))->certificate_expires;
+
+        return t > 0 ? sample(b, name, "", seconds(t)) : 0;
+}
+
 static int watch_restarts(Buf *b, const char *name, const Eatr *e)
 {
         return sample(b, name, "", (double) cluster_watch_restarts(eatr_cluster(e)));
@@ -339,6 +364,13 @@ static const MetricFamily families[] = {
         { "eatr_kube_requests_total", "counter", "Requests to the API server; code 0 is no answer.",
           kube_requests },
         { "eatr_kube_write_seconds", "histogram", "How long writes took.", kube_writes },
+        { "eatr_kubeconfig_certificate_expiry_timestamp_seconds", "gauge",
+          "When the client certificate for the API server expires.", kubeconfig_certificate_expiry },
+        { "eatr_kubeconfig_credential_refreshes_total", "counter",
+          "How often credentials for the API server were fetched.", refreshes },
+        { "eatr_kubeconfig_credential_expiry_timestamp_seconds", "gauge",
+          "When the credentials for the API server that were fetched last expire.",
+          kubeconfig_credential_expiry },
         { "eatr_watch_restarts_total", "counter", "Watches that ended and were begun again.",
           watch_restarts },
         { "eatr_relists_total", "counter", "Lists read again after a gap or for safety.", relists },

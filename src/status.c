@@ -90,8 +90,8 @@ static void add_registry(char status[static STATUS_MAX], const Registry *r)
         }
 }
 
-void status_format(const Registries *registries, const Cluster *cluster, const char *reload_problem,
-                   char ret[static STATUS_MAX])
+void status_format(const Registries *registries, const KubeAuth *auth, const Cluster *cluster,
+                   const char *reload_problem, char ret[static STATUS_MAX])
 {
         char namespaces[256] = "waiting for the API server", tokens[256], one[128];
         ClusterSummary s;
@@ -104,7 +104,10 @@ void status_format(const Registries *registries, const Cluster *cluster, const c
         add_trouble(ret, "not reloaded", reload_problem);
         for (size_t i = 0; i < registries_count(registries); i++)
                 add_registry(ret, registries_get(registries, i));
-        add_trouble(ret, "API server", cluster_error(cluster));
+        if (*cluster_error(cluster))
+                add_trouble(ret, "API server", cluster_error(cluster));
+        else
+                add_trouble(ret, "credentials for the API server", kube_auth_error(auth));
         (void) snprintf(one, sizeof(one), "namespace %s", s.failing_name ? s.failing_name : "");
         add_trouble(ret, one, s.failing_why);
         (void) str_make_printable(ret); /* a line end would begin a field of its own */

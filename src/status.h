@@ -13,5 +13,5 @@
 
 /* How many namespaces have a fresh Secret, how long the tokens are good, and what is wrong; reload_problem
  * is why the last reload has not taken effect, or "". What peers said in it ends no line. */
-void status_format(const Registries *registries, const Cluster *cluster, const char *reload_problem,
-                   char ret[static STATUS_MAX]);
+void status_format(const Registries *registries, const KubeAuth *auth, const Cluster *cluster,
+                   const char *reload_problem, char ret[static STATUS_MAX]);

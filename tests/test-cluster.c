@@ -19,6 +19,7 @@ typedef struct Fixture {
         Script script;
         KubeConfig kube;
         KubeAuth *auth;
+        KubeStats stats;
         ConfRenewal renewal;
         ConfNamespaces rules;
         ClusterConfig config;
@@ -42,7 +43,7 @@ static void on_changed(void *userdata)
 static void make(Fixture *f)
 {
         f->cluster = cluster_free(f->cluster);
-        assert_return_code(cluster_new(f->event, &f->config, on_changed, f, &f->cluster), 0);
+        assert_return_code(cluster_new(f->event, &f->config, &f->stats, on_changed, f, &f->cluster), 0);
         assert_return_code(cluster_set_auths(f->cluster, &f->auths), 0);
 }
 

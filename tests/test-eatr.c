@@ -49,6 +49,7 @@ static struct Cluster {
         cluster_changed_t changed;
         void *userdata;
         ClusterConfig config;
+        const KubeStats *kube_stats;
         int new_result, set_auths_result;
         const Auths *auths; /* that it was given last */
         unsigned n_auths;
@@ -83,6 +84,7 @@ static unsigned n_registries;
 
 static struct Keyring {
         const KubeAuth *auth;
+        const KubeStats *stats;
         const RegistryConfigs *configs;
         const Registries *registries;
         int new_result;
@@ -90,8 +92,8 @@ static struct Keyring {
 
 static unsigned n_alive;
 
-int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t changed, void *userdata,
-                Cluster **ret)
+int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, cluster_changed_t changed,
+                void *userdata, Cluster **ret)
 {
         struct Cluster *c = n_clusters > 0 ? &another_cluster : &cluster;
 
@@ -100,6 +102,7 @@ int cluster_new(sd_event *event, const ClusterConfig *config, cluster_changed_t 
         n_alive++;
         n_clusters++;
         c->config = *config;
+        c->kube_stats = stats;
         c->changed = changed;
         c->userdata = userdata;
         *ret = c;
@@ -214,13 +217,14 @@ Registries *registries_free(Registries *r)
         return NULL;
 }
 
-int keyring_new(sd_event *event, KubeAuth *auth, const RegistryConfigs *configs, Registries *r,
-                Keyring **ret)
+int keyring_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const RegistryConfigs *configs,
+                Registries *r, Keyring **ret)
 {
         if (keyring.new_result < 0)
                 return keyring.new_result;
         n_alive++;
         keyring.auth = auth;
+        keyring.stats = stats;
         keyring.configs = configs;
         keyring.registries = r;
         *ret = &keyring;
@@ -279,7 +283,7 @@ bool health_is_ready(const Registries *r, const Cluster *c, char reason[static H
 static const char *status;
 static unsigned n_status; /* how often it was asked for */
 
-void status_format(const Registries *r, const Cluster *c, const char *reload_problem,
+void status_format(const Registries *r, const KubeAuth *a, const Cluster *c, const char *reload_problem,
                    char ret[static STATUS_MAX])
 {
         n_status++;
@@ -444,6 +448,8 @@ static void test_each_half_is_handed_its_part(void **state)
         assert_ptr_equal(keyring.registries, &registries);
         assert_ptr_equal(cluster.config.namespaces, &conf.namespaces);
         assert_ptr_equal(cluster.config.auth, keyring.auth);
+        assert_ptr_equal(eatr_auth(eatr), keyring.auth);
+        assert_ptr_equal(cluster.kube_stats, keyring.stats);
         assert_ptr_equal(cluster.config.writer.renewal, &conf.renewal);
         assert_string_equal(cluster.config.writer.secret_name, "ecr");
         assert_true(cluster.config.writer.dry_run);
@@ -595,6 +601,7 @@ static void check_replaced(const EatrConfig *config, Auths *left)
         assert_int_equal(cluster.n_auths, 1); /* what is new is not for the old one */
         assert_ptr_equal(another_cluster.took_over, &cluster);
         assert_ptr_equal(another_cluster.config.auth, keyring.auth);
+        assert_ptr_equal(another_cluster.kube_stats, cluster.kube_stats);
         assert_ptr_equal(kube_auth_config(keyring.auth), config->kube);
         assert_ptr_equal(eatr_cluster(eatr), &another_cluster);
         give(&other_registries, &second_token, &new_auths);

@@ -94,11 +94,13 @@ static RegistryConfig items[] = {
         { .source = &sources[3] },
 };
 
+static KubeStats stats;
+
 static int begin(Keyring **ret, size_t first, size_t n)
 {
         const RegistryConfigs configs = { .items = items + first, .n = n };
 
-        return keyring_new(NULL, NULL, &configs, (Registries *) put, ret);
+        return keyring_new(NULL, NULL, &stats, &configs, (Registries *) put, ret);
 }
 
 static int setup(void **state)

@@ -389,7 +389,7 @@ static void test_what_is_there_stays_in_use(void **state)
                                   "good for 1min\n");
         assert_string_equal(said_id, MESSAGE_CREDENTIALS_LACKING);
         assert_string_equal(token(f), "old");
-        assert_string_equal(kube_auth_error(f->auth), "");
+        assert_string_equal(kube_auth_error(f->auth), "it exited with status 1");
         said[0] = '\0';
         pass(f, 5 * USEC_PER_SEC);
         assert_int_equal(provider.n_fetches, 3);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "kube-auth.c"
 #include "metrics.h"
 
 #include <ctype.h>
@@ -18,6 +19,7 @@
 static struct State {
         WriterStats writer;
         KubeStats kube;
+        KubeAuth auth;
         ClusterSummary summary;
         bool synced;
         const char *error;
@@ -34,6 +36,8 @@ static struct State {
         const char *reload_problem;
 } state;
 
+static const KubeAuthProvider provider;
+
 /* A getter, and what it returns. */
 #define SAYS(type, name, of, what) \
         type name(const of *x)     \
@@ -43,6 +47,7 @@ static struct State {
 
 SAYS(const Cluster *, eatr_cluster, Eatr, (const Cluster *) x)
 SAYS(const Registries *, eatr_registries, Eatr, (const Registries *) x)
+SAYS(const KubeAuth *, eatr_auth, Eatr, &state.auth)
 SAYS(const char *, eatr_reload_problem, Eatr, state.reload_problem)
 SAYS(usec_t, eatr_started, Eatr, 1795461567 * USEC_PER_SEC + USEC_PER_SEC / 4)
 
@@ -295,6 +300,11 @@ static int setup(void **unused)
                 .reload_problem = "",
                 .error = "",
                 .aws = { .clock = { .measured = -0.25 } },
+                .auth = { .provider = &provider,
+                          .stats = { .fetched = 20,
+                                     .failed = 21,
+                                     .expires = 22 * USEC_PER_SEC,
+                                     .certificate_expires = 23 * USEC_PER_SEC } },
                 .healthy = true,
                 .ready = true,
         };
@@ -365,6 +375,13 @@ static void test_it_is_valid_before_anything_has_happened(void **unused)
         assert_true(has_line("eatr_config_last_reload_successful 0"));
 }
 
+static void test_credentials_that_are_not_fetched(void **unused)
+{
+        state.auth = (KubeAuth){ .config = NULL };
+        check_page();
+        assert_null(strstr(buf_str(&page.text), "\neatr_kubeconfig_"));
+}
+
 static void test_each_number_is_where_it_belongs(void **unused)
 {
         static const char *const lines[] = {
@@ -395,6 +412,10 @@ static void test_each_number_is_where_it_belongs(void **unused)
                 "eatr_kube_write_seconds_bucket{le=\"+Inf\"} 3",
                 "eatr_kube_write_seconds_sum 3601.007000",
                 "eatr_kube_write_seconds_count 3",
+                "eatr_kubeconfig_certificate_expiry_timestamp_seconds 23",
+                "eatr_kubeconfig_credential_refreshes_total{outcome=\"success\"} 20",
+                "eatr_kubeconfig_credential_refreshes_total{outcome=\"failure\"} 21",
+                "eatr_kubeconfig_credential_expiry_timestamp_seconds 22",
                 "eatr_watch_restarts_total 14",
                 "eatr_relists_total 15",
 #define HOST "123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b"
@@ -504,6 +525,9 @@ static const char *const names[] = {
         "eatr_kube_up",
         "eatr_kube_requests_total",
         "eatr_kube_write_seconds",
+        "eatr_kubeconfig_certificate_expiry_timestamp_seconds",
+        "eatr_kubeconfig_credential_refreshes_total",
+        "eatr_kubeconfig_credential_expiry_timestamp_seconds",
         "eatr_watch_restarts_total",
         "eatr_relists_total",
         "eatr_token_expiry_timestamp_seconds",
@@ -644,6 +668,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_every_line_is_valid),
                 TEST(test_it_is_valid_before_anything_has_happened),
+                TEST(test_credentials_that_are_not_fetched),
                 TEST(test_each_number_is_where_it_belongs),
                 TEST(test_when_a_registry_is_up),
                 TEST(test_whether_the_token_is_accepted),

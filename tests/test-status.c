@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "kube-auth.c"
 #include "status.h"
 
 #include <limits.h>
@@ -123,11 +124,13 @@ static void give(size_t i, usec_t left, usec_t next)
         registries.auths = &auths;
 }
 
+static KubeAuth auth;
+
 static void check(const char *expected)
 {
         char status[STATUS_MAX];
 
-        status_format(&registries, &cluster, reload_problem, status);
+        status_format(&registries, &auth, &cluster, reload_problem, status);
         assert_string_equal(status, expected);
 }
 
@@ -172,6 +175,13 @@ static void test_what_is_wrong(void **state)
         cluster.synced = false;
         registries.items[0].error = "";
         check("waiting for the API server" TOKEN "; API server: gone");
+
+        /* While those that are there are good, nothing else tells. */
+        (void) strcpy(auth.problem, "no program");
+        check("waiting for the API server" TOKEN "; API server: gone");
+        cluster.error = "";
+        check("waiting for the API server" TOKEN "; credentials for the API server: no program");
+        auth.problem[0] = '\0';
 }
 
 static void test_a_token_that_is_not_taken(void **state)
@@ -250,7 +260,7 @@ static void test_it_has_an_end(void **state)
                 registries.items[i].verified = VERIFY_REFUSED;
                 registries.items[i].verify_error = longest;
         }
-        status_format(&registries, &cluster, reload_problem, status);
+        status_format(&registries, &auth, &cluster, reload_problem, status);
         assert_int_equal(strlen(status), STATUS_MAX - 1);
 }
 
