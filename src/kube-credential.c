@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "key-pair.h"
 #include "kube-credential.h"
+#include "x509-check.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,9 +26,9 @@ int kube_credential_check(const KubeCredential *c, usec_t *ret, char error[stati
         *ret = 0;
         if (!c->client_certificate)
                 return 0;
-        problem = key_pair_problem(c->client_certificate, c->client_key);
+        problem = x509_check_pair(c->client_certificate, c->client_key);
         if (problem) {
-                (void) snprintf(error, X509_ERROR_MAX, "%s", problem);
+                (void) snprintf(error, X509_ERROR_MAX, "the client certificate: %s", problem);
                 return -EINVAL;
         }
         r = x509_certificate_expiry_of(c->client_certificate, "the client certificate", ret, error);

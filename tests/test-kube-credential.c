@@ -67,10 +67,10 @@ static void test_certificate(void **state)
         assert_int_equal(end, MIN(FIXTURE_EC_NOT_AFTER, FIXTURE_CA_NOT_AFTER) * USEC_PER_SEC);
         c.client_certificate = (char *) "none";
         assert_int_equal(kube_credential_check(&c, &end, error), -EINVAL);
-        assert_string_equal(error, "the client certificate is no certificate in PEM");
+        assert_string_equal(error, "the client certificate: there is no certificate in it that can be read");
         c.client_certificate = (char *) FIXTURE_RSA;
         assert_int_equal(kube_credential_check(&c, &end, error), -EINVAL);
-        assert_string_equal(error, "the client key is not that of the client certificate");
+        assert_string_equal(error, "the client certificate: the private key beside it is another one's");
 }
 
 int main(void)
