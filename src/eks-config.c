@@ -5,7 +5,6 @@
 
 #include "aws-environment.h"
 #include "kube-eks.h"
-#include "log.h"
 
 #include <errno.h>
 
@@ -175,18 +174,12 @@ static int fill(Making *m)
         return r < 0 ? r : make_id(m);
 }
 
-static bool is_eks(const KubeConfig *kube, const Conf *conf, KubeEks *eks)
+/* Nothing of it is of use. */
+static int give_up(EksConfig *c, const ConfError *error)
 {
-        ConfError why;
-
-        if (!kube->exec || !conf->kubernetes.mint_eks_tokens)
-                return false;
-        if (kube_eks_read(kube->exec, eks, &why) > 0)
-                return true;
-        if (*why.text)
-                log_debug("Running %s of the kubeconfig for a token of EKS: %s", kube->exec->command,
-                          why.text);
-        return false;
+        c->source = aws_source_free(c->source);
+        c->id[0] = '\0';
+        return str_replace(&c->why, error->text);
 }
 
 int eks_config_load(const KubeConfig *kube, const Conf *conf, const AwsConfigEnvironment *environment,
@@ -200,19 +193,19 @@ int eks_config_load(const KubeConfig *kube, const Conf *conf, const AwsConfigEnv
 
         if (!c)
                 return -ENOMEM;
-        if (!is_eks(kube, conf, &eks))
+        if (!kube->exec || !conf->kubernetes.mint_eks_tokens)
                 return 0;
-        r = fill(&m);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0) {
-                log_debug("Running %s of the kubeconfig for a token of EKS: %s", kube->exec->command,
-                          error.text);
-                c->source = aws_source_free(c->source);
-                c->id[0] = '\0';
-        }
-        *ret = TAKE_PTR(c);
-        return 0;
+        if (kube_eks_read(kube->exec, &eks, &error) > 0)
+                r = fill(&m);
+        else if (*error.text)
+                r = -EOPNOTSUPP;
+        else
+                return 0; /* it has nothing to do with EKS */
+        if (r < 0 && r != -ENOMEM)
+                r = give_up(c, &error);
+        if (r >= 0)
+                *ret = TAKE_PTR(c);
+        return r;
 }
 
 bool eks_config_equal(const EksConfig *a, const EksConfig *b)
@@ -227,6 +220,7 @@ EksConfig *eks_config_free(EksConfig *c)
         free(c->cluster);
         free(c->region);
         (void) aws_source_free(c->source);
+        free(c->why);
         aws_places_done(&c->places);
         conf_keys_list_free(c->files);
         free(c);

@@ -16,7 +16,8 @@
 
 typedef struct EksConfig {
         char *cluster;
-        AwsSource *source;     /* NULL: it cannot be told, and the program is to be run */
+        AwsSource *source;     /* NULL: it cannot be told, and the program is to be run; */
+        char *why;             /* then this is why, for people; else NULL */
         AwsPlaces places;      /* where the source's credentials are got */
         char *region;          /* of the token */
         char id[TOKEN_ID_MAX]; /* others would make other tokens */
@@ -24,8 +25,8 @@ typedef struct EksConfig {
 } EksConfig;
 
 /* Leaves in *ret what can be said for kube, whose exec may be NULL, and a checked configuration: NULL if
- * there are no such tokens to be made, or the configuration is that the program makes them. What is not
- * understood is logged. Returns 0 or -ENOMEM. */
+ * there are no such tokens to be made, or the configuration is that the program makes them. Returns 0 or
+ * -ENOMEM. */
 int eks_config_load(const KubeConfig *kube, const Conf *conf, const AwsConfigEnvironment *environment,
                     EksConfig **ret);
 
