@@ -18,7 +18,6 @@
 #define URL_MAX (64U * 1024)
 
 struct EksToken {
-        sd_event *event;
         AwsState *state;
         const EksConfig *config;
         Credentials *credentials;
@@ -162,34 +161,12 @@ int eks_token_new(sd_event *event, AwsState *state, const EksConfig *config, Eks
 
         if (!t)
                 return -ENOMEM;
-        t->event = sd_event_ref(event);
         t->state = state;
         t->config = config;
         r = credentials_new(event, state, config->source, &config->places, &t->credentials);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(t);
-        return 0;
-}
-
-int eks_token_reload(EksToken *t, const EksConfig *config)
-{
-        _cleanup_(credentials_freep) Credentials *credentials = NULL;
-        CredentialsRequest *request = NULL;
-        int r;
-
-        r = credentials_new(t->event, t->state, config->source, &config->places, &credentials);
-        if (r >= 0 && t->request)
-                r = credentials_get(credentials, on_credentials, t, &request);
-        if (r < 0)
-                return r;
-        (void) credentials_request_free(t->request);
-        (void) credentials_free(t->credentials);
-        t->request = request;
-        t->credentials = TAKE_PTR(credentials);
-        t->config = config;
-        aws_credentials_unref(t->last);
-        t->last = NULL;
         return 0;
 }
 
@@ -200,7 +177,6 @@ EksToken *eks_token_free(EksToken *t)
         (void) credentials_request_free(t->request);
         (void) credentials_free(t->credentials);
         aws_credentials_unref(t->last);
-        (void) sd_event_unref(t->event);
         free(t);
         return NULL;
 }

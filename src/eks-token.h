@@ -21,10 +21,6 @@ typedef struct EksToken EksToken;
 /* What is handed in has to outlive it, and config has a source. Returns 0 or a negative errno. */
 int eks_token_new(sd_event *event, AwsState *state, const EksConfig *config, EksToken **ret);
 
-/* Takes another config for the tokens from now on. Returns 0 or a negative errno, and then nothing has
- * changed. */
-int eks_token_reload(EksToken *t, const EksConfig *config);
-
 EksToken *eks_token_free(EksToken *t);
 DEFINE_TRIVIAL_CLEANUP_FUNC(EksToken *, eks_token_free);
 

@@ -129,7 +129,7 @@ static void test_a_session_token_that_is_too_long(void **state)
 typedef struct Fixture {
         sd_event *event;
         AwsState state;
-        EksConfig config, other;
+        EksConfig config;
         EksToken *token;
         unsigned n_told;
         KubeCredential got;
@@ -160,9 +160,6 @@ static int set_up(void **state)
         f->config = (EksConfig){ .cluster = (char *) CLUSTER,
                                  .region = (char *) "eu-west-1",
                                  .source = aws_source_new() };
-        f->other = (EksConfig){ .cluster = (char *) "other",
-                                .region = (char *) "eu-west-1",
-                                .source = aws_source_new() };
         assert_return_code(str_replace(&f->config.source->origin, "x"), 0);
         *state = f;
         return 0;
@@ -175,7 +172,6 @@ static int tear_down(void **state)
         (void) eks_token_free(f->token);
         kube_credential_done(&f->got);
         (void) aws_source_free(f->config.source);
-        (void) aws_source_free(f->other.source);
         (void) sd_event_unref(f->event);
         free(f);
         assert_null(fetches);
@@ -359,33 +355,6 @@ static void test_what_is_cancelled_is_not_told(void **state)
         assert_int_equal(f->n_told, 0);
 }
 
-static void test_other_credentials_from_now_on(void **state)
-{
-        Fixture *f = *state;
-
-        begin(f, AWS_SOURCE_STATIC);
-        ask(f);
-        set_static(f->other.source, "AKIAOTHER");
-        assert_return_code(eks_token_reload(f->token, &f->other), 0);
-        assert_int_equal(f->n_told, 1); /* the old one serves on */
-        ask(f);
-        assert_got(f, "other", "AKIAOTHER", wall, 14 * USEC_PER_MINUTE);
-}
-
-static void test_who_waits_is_told_of_the_other_credentials(void **state)
-{
-        Fixture *f = *state;
-
-        begin(f, AWS_SOURCE_PROCESS);
-        ask(f);
-        set_static(f->other.source, "AKIAOTHER");
-        assert_return_code(eks_token_reload(f->token, &f->other), 0);
-        assert_int_equal(f->n_told, 0);
-        clockwork_rest(f->event);
-        assert_got(f, "other", "AKIAOTHER", wall, 14 * USEC_PER_MINUTE);
-        assert_null(fetches);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -401,9 +370,6 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_failures_are_told, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_a_token_that_cannot_be_made_is_told, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_what_is_cancelled_is_not_told, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_other_credentials_from_now_on, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_who_waits_is_told_of_the_other_credentials, set_up,
-                                                tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
