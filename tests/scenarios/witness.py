@@ -93,7 +93,7 @@ class Witness(ApiServer):
 
 
 def _note_sni(connection: Any, name: str | None, _: ssl.SSLContext) -> None:
-    connection.sni = name
+    connection.sni = name.lower() if name else None  # curl's is
 
 
 def _subject(connection: Any) -> str:
