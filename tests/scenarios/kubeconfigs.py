@@ -110,7 +110,10 @@ _PLUGIN = """\
 import json, os, sys
 seen = {name: os.environ[name] for name in os.environ if name.startswith(("PLUGIN_", "AWS_"))}
 told = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
-run = {"argv": sys.argv, "env": seen, "told": told, "terminal": sys.stdin.isatty()}
+cluster = told["spec"].get("cluster", {})
+if cluster.get("config", "") is None:  # Go writes it where there is none
+    del cluster["config"]
+run = {"argv": [os.path.normpath(sys.argv[0]), *sys.argv[1:]], "env": seen, "told": told, "terminal": sys.stdin.isatty()}
 with open(%(runs)r, "a") as file:
     file.write(json.dumps(run, sort_keys=True) + "\\n")
 sys.stdout.write(%(stdout)r)
