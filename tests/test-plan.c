@@ -528,7 +528,7 @@ static const struct {
           { OLD(WALL - H), .misfit = true },
           .incomplete = true,
           .plan = { PLAN_APPLY, PLAN_RENEW, PACE_BULK, true } },
-        { "foreign misfit", { FOREIGN, .misfit = true }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
+        { "foreign misfit", { FOREIGN, .misfit = true, .inspected = true }, .plan = { PLAN_NOTHING, PLAN_FOREIGN } },
         { "misfit, no token",
           { SECRET(ID, WALL, WALL + LIFE), .misfit = true },
           .no_token = true,
