@@ -220,12 +220,12 @@ static void on_auths(void *userdata)
         review_soon(e);
 }
 
-static void on_registries_changed(void *userdata)
+static void on_changed(void *userdata)
 {
         review_soon(userdata);
 }
 
-static const RegistriesEvents registries_events = { .auths = on_auths, .changed = on_registries_changed };
+static const RegistriesEvents registries_events = { .auths = on_auths, .changed = on_changed };
 
 /* --- signals, timers ------------------------------------------------------------------------------- */
 
@@ -341,7 +341,10 @@ static int log_in(Eatr *e, const KubeConfig *kube, KubeAuth **auth, KubeExpiry *
 {
         int r = kube_login_new(e->event, kube, auth);
 
-        return r < 0 ? r : kube_expiry_new(e->event, kube, expiry);
+        if (r < 0)
+                return r;
+        kube_auth_set_changed(*auth, on_changed, e);
+        return kube_expiry_new(e->event, kube, expiry);
 }
 
 static int make_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, Cluster **ret)

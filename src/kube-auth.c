@@ -34,6 +34,8 @@ struct KubeAuth {
         const KubeConfig *config;
         const KubeAuthProvider *provider; /* NULL: config has it all */
         void *provider_self;
+        kube_auth_changed_t changed; /* NULL: nobody wants to know */
+        void *userdata;
         uint64_t generation, certificate_generation;
 
         char *token;      /* last good read of the token file */
@@ -151,6 +153,12 @@ static void log_failure(const KubeAuth *a, const char *before, usec_t now)
                   good && known ? clock_format_duration(left, usec_sub(a->expires, now)) : "");
 }
 
+static void tell_change(const KubeAuth *a)
+{
+        if (a->changed)
+                a->changed(a->userdata);
+}
+
 static void fail(KubeAuth *a, const char *problem)
 {
         usec_t now = clock_boottime();
@@ -163,6 +171,7 @@ static void fail(KubeAuth *a, const char *problem)
         a->failures++;
         a->next_fetch = usec_add(now, backoff_delay(&backoff_policy, a->failures, backoff_random()));
         log_failure(a, before, now);
+        tell_change(a);
 }
 
 static void log_success(const KubeAuth *a, usec_t life)
@@ -196,6 +205,7 @@ static void take(KubeAuth *a, KubeCredential *c)
         a->problem[0] = '\0';
         a->stats.fetched++;
         a->stats.expires = a->credential.expires;
+        tell_change(a);
 }
 
 static void on_fetched(KubeCredential *credential, const char *problem, void *userdata)
@@ -427,6 +437,12 @@ void kube_auth_set_provider(KubeAuth *a, const KubeAuthProvider *provider, void 
 {
         a->provider = provider;
         a->provider_self = self;
+}
+
+void kube_auth_set_changed(KubeAuth *a, kube_auth_changed_t changed, void *userdata)
+{
+        a->changed = changed;
+        a->userdata = userdata;
 }
 
 KubeAuth *kube_auth_free(KubeAuth *a)

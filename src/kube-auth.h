@@ -45,6 +45,10 @@ int kube_auth_new(sd_event *event, const KubeConfig *config, KubeAuth **ret);
  * before anything is asked for. */
 void kube_auth_set_provider(KubeAuth *a, const KubeAuthProvider *provider, void *self);
 
+/* Has it tell when what kube_auth_error() says has changed. changed may not free the auth. */
+typedef void (*kube_auth_changed_t)(void *userdata);
+void kube_auth_set_changed(KubeAuth *a, kube_auth_changed_t changed, void *userdata);
+
 const KubeConfig *kube_auth_config(const KubeAuth *a);
 
 /* With what a request is made. The strings are the auth's, and valid until the loop turns. */

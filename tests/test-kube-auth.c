@@ -56,7 +56,7 @@ typedef struct Fixture {
         KubeAuth *auth;
 
         KubeAuthWait *waits[3];
-        unsigned n_told;
+        unsigned n_told, n_changes;
         char problem[PROBLEM_MAX]; /* of the last that was told, "" if there was none */
 } Fixture;
 
@@ -128,6 +128,13 @@ static void on_told(const char *problem, void *userdata)
 
         f->n_told++;
         (void) snprintf(f->problem, sizeof(f->problem), "%s", problem ? problem : "");
+}
+
+static void on_change(void *userdata)
+{
+        Fixture *f = userdata;
+
+        f->n_changes++;
 }
 
 static void await(Fixture *f, size_t i)
@@ -381,6 +388,7 @@ static void test_what_is_there_stays_in_use(void **state)
         Fixture *f = *state;
 
         begin_with(f, "old", 10 * USEC_PER_MINUTE);
+        kube_auth_set_changed(f->auth, on_change, f);
         said[0] = '\0';
         pass(f, 9 * USEC_PER_MINUTE);
         fail_fetch(f, "it exited with status 1");
@@ -390,6 +398,7 @@ static void test_what_is_there_stays_in_use(void **state)
         assert_string_equal(said_id, MESSAGE_CREDENTIALS_LACKING);
         assert_string_equal(token(f), "old");
         assert_string_equal(kube_auth_error(f->auth), "it exited with status 1");
+        assert_int_equal(f->n_changes, 1);
         said[0] = '\0';
         pass(f, 5 * USEC_PER_SEC);
         assert_int_equal(provider.n_fetches, 3);
@@ -400,6 +409,10 @@ static void test_what_is_there_stays_in_use(void **state)
         pass(f, USEC_PER_SEC);
         assert_null(token(f));
         assert_string_equal(kube_auth_error(f->auth), "it exited with status 1");
+        pass(f, 5 * USEC_PER_SEC);
+        bring(f, "new", USEC_PER_HOUR);
+        assert_int_equal(f->n_changes, 3);
+        assert_string_equal(kube_auth_error(f->auth), "");
 }
 
 static void test_failures_come_less_often(void **state)
