@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <strings.h>
 
 /* The certificate of one PEM block, NULL if it is none that can be read. */
 static X509 *read_certificate(const char *name, const char *header, const unsigned char *data, long size)
@@ -141,8 +142,28 @@ static void set_remote_names(CURL *easy)
                 curl_easy_setopt(easy, CURLOPT_PROXY, changed);
 }
 
+static bool is_https(const char *url)
+{
+        return url && strncasecmp(url, "https://", 8) == 0;
+}
+
+static bool has_https_proxy(const HttpPeer *peer)
+{
+        static const char *const variables[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+        bool found = is_https(peer->proxy);
+
+        for (size_t i = 0; !found && !peer->proxy && !peer->no_proxy && i < ELEMENTSOF(variables); i++)
+                found = is_https(getenv(variables[i]));
+        return found;
+}
+
 static void set_proxy(const HttpPeer *peer, CURL *easy)
 {
+        /* What TLS within TLS has read and not handed on wakes no other transfer of the connection (seen with
+         * libcurl 7.88): with HTTP/2 an answer that came together with another one would be waited for until
+         * its time is up. */
+        if (has_https_proxy(peer))
+                curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
         if (peer->remote_names && !peer->proxy && !peer->no_proxy)
                 set_remote_names(easy);
         if (peer->proxy)

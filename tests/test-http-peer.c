@@ -71,6 +71,8 @@ static void _printf_(1, 2) note(const char *format, ...)
 static const char *option_name(CURLoption option)
 {
         switch (option) {
+        case CURLOPT_HTTP_VERSION:
+                return "version";
         case CURLOPT_NOPROXY:
                 return "noproxy";
         case CURLOPT_SSL_VERIFYPEER:
@@ -272,6 +274,9 @@ static void test_what_is_set_on_a_transfer(void **state)
                 { { .insecure = true }, INSECURE },
                 /* The environment's exceptions do not count. */
                 { { .proxy = full.proxy }, "proxy=" PROXY " noproxy= " },
+                /* HTTP/1.1, the number of which is 2. */
+                { { .proxy = (char *) "https://p" }, "version=2 proxy=https://p noproxy= " },
+                { { .proxy = (char *) "HTTPS://p" }, "version=2 proxy=HTTPS://p noproxy= " },
                 /* The system's directory of roots does not count any more, and text goes before a file. */
                 { { .ca_file = file }, "capath=(null) cainfo=/ca " },
                 { { .ca = ca }, TRUST },
@@ -324,6 +329,22 @@ static void test_a_socks_proxy_of_the_environment_may_resolve_names(void **state
         check_remote_names(&(HttpPeer){ .remote_names = true, .proxy = full.proxy }, socks, socks,
                            "proxy=" PROXY " noproxy= ");
         check_remote_names(&peer, NULL, NULL, "");
+}
+
+static void test_the_environments_https_proxies(void **state)
+{
+        static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+        const HttpPeer any = { 0 }, none = { .no_proxy = true }, other = { .proxy = full.proxy };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                assert_int_equal(setenv(names[i], "http://p", 1), 0);
+                assert_false(has_https_proxy(&any));
+                assert_int_equal(setenv(names[i], "https://p", 1), 0);
+                assert_true(has_https_proxy(&any));
+                assert_false(has_https_proxy(&none));
+                assert_false(has_https_proxy(&other));
+                assert_int_equal(unsetenv(names[i]), 0);
+        }
 }
 
 /* What curl calls for each connection: its own roots give way, and the copy stays its owner's. */
@@ -418,6 +439,7 @@ int main(void)
                 cmocka_unit_test(test_each_certificate_of_the_text_is_an_anchor),
                 cmocka_unit_test(test_what_is_set_on_a_transfer),
                 cmocka_unit_test(test_a_socks_proxy_of_the_environment_may_resolve_names),
+                cmocka_unit_test(test_the_environments_https_proxies),
                 cmocka_unit_test(test_a_connection_gets_the_anchors),
                 cmocka_unit_test(test_another_server_name_leaves_address_and_host_header),
                 cmocka_unit_test(test_what_is_no_url_is_not_renamed),
