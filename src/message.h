@@ -59,6 +59,8 @@
 #define MESSAGE_SECRET_FOREIGN "211d1521a94d4ab88860ca6c6bdb446d"
 /* A Secret of eatr's name cannot be changed. */
 #define MESSAGE_SECRET_REFUSED "32471d562fbc437a8962367d831a5ec6"
+/* Events cannot be written. */
+#define MESSAGE_EVENTS_LACKING "4e3f4185608741e390a2fd52f79f790d"
 /* Something keeps undoing what eatr writes. */
 #define MESSAGE_SECRET_FOUGHT_OVER "35b87c666bfb40ed823525184f190b0a"
 /* Somebody else's Secret is eatr's now. */
