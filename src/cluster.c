@@ -30,6 +30,7 @@ struct Cluster {
         Targets *targets;
         KubeClient *client; /* for writes; watches have their own */
         Lanes lanes;
+        Events *events;
         Writer *writer;
         KubeStats *kube_stats;
         Collection namespaces, secrets;
@@ -257,9 +258,23 @@ static void on_writer_changed(void *userdata)
         c->changed(c->userdata);
 }
 
+static EventsConfig events_config(const ClusterConfig *config)
+{
+        return (EventsConfig){ .secret_name = config->writer.secret_name, .off = config->writer.dry_run };
+}
+
+static int add_events(Cluster *c)
+{
+        const EventsConfig config = events_config(&c->config);
+
+        return events_new(c->event, &config, c->client, &c->lanes, &c->events);
+}
+
 static int add_writer(Cluster *c)
 {
-        const WriterParts parts = { .targets = c->targets, .client = c->client, .lanes = &c->lanes };
+        const WriterParts parts = {
+                .targets = c->targets, .client = c->client, .lanes = &c->lanes, .events = c->events
+        };
 
         return writer_new(c->event, &c->config.writer, &parts, on_writer_changed, c, &c->writer);
 }
@@ -305,6 +320,9 @@ int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, 
         r = kube_client_new(event, config->auth, c->kube_stats, &c->client);
         if (r < 0)
                 return r;
+        r = add_events(c);
+        if (r < 0)
+                return r;
         r = add_writer(c);
         if (r < 0)
                 return r;
@@ -321,10 +339,13 @@ int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, 
 
 void cluster_reload(Cluster *c, const ClusterConfig *config)
 {
+        const EventsConfig events = events_config(config);
+
         c->selector_is_new =
                 judge_needs_labels(config->namespaces, c->config.namespaces, c->selector_is_new);
         c->config = *config;
         lanes_configure(&c->lanes, config->writer.renewal);
+        events_reload(c->events, &events);
         writer_reload(c->writer, &config->writer);
         TARGETS_FOREACH (n, next, c->targets)
                 if (n->exists)
@@ -345,6 +366,7 @@ void cluster_take_over(Cluster *c, const Cluster *old)
 {
         c->watch_restarts = cluster_watch_restarts(old);
         c->relists = cluster_relists(old);
+        events_take_over(c->events, old->events);
         writer_take_over(c->writer, old->writer);
 }
 
@@ -450,6 +472,11 @@ const WriterStats *cluster_stats(const Cluster *c)
         return writer_stats(c->writer);
 }
 
+const EventsStats *cluster_events_stats(const Cluster *c)
+{
+        return events_stats(c->events);
+}
+
 const KubeStats *cluster_kube_stats(const Cluster *c)
 {
         return c->kube_stats;
@@ -480,6 +507,7 @@ Cluster *cluster_free(Cluster *c)
         (void) kube_watch_free(c->secrets.watch);
         (void) targets_free(c->targets);
         (void) writer_free(c->writer);
+        (void) events_free(c->events);
         (void) kube_client_free(c->client);
         (void) sd_event_source_disable_unref(c->resync);
         (void) sd_event_unref(c->event);

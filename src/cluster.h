@@ -68,6 +68,7 @@ const char *cluster_error(const Cluster *c);
 unsigned cluster_failures(const Cluster *c);
 
 const WriterStats *cluster_stats(const Cluster *c);
+const EventsStats *cluster_events_stats(const Cluster *c);
 const KubeStats *cluster_kube_stats(const Cluster *c);
 
 /* Both watches together, see kube_watch_restarts() and kube_watch_relists(). */

@@ -145,6 +145,20 @@ static int kubeconfig_certificate_expiry(Buf *b, const char *name, const Eatr *e
         return t > 0 ? sample(b, name, "", seconds(t)) : 0;
 }
 
+static int events(Buf *b, const char *name, const Eatr *e)
+{
+        const EventsStats *s = cluster_events_stats(eatr_cluster(e));
+        int r = 0;
+
+        for (EventsOutcome o = 0; o < _EVENTS_OUTCOME_MAX && r >= 0; o++) {
+                char labels[64];
+
+                (void) snprintf(labels, sizeof(labels), "{outcome=\"%s\"}", events_outcome_to_string(o));
+                r = sample(b, name, labels, (double) s->outcomes[o]);
+        }
+        return r;
+}
+
 static int watch_restarts(Buf *b, const char *name, const Eatr *e)
 {
         return sample(b, name, "", (double) cluster_watch_restarts(eatr_cluster(e)));
@@ -371,6 +385,9 @@ static const MetricFamily families[] = {
         { "eatr_kubeconfig_credential_expiry_timestamp_seconds", "gauge",
           "When the credentials for the API server that were fetched last expire.",
           kubeconfig_credential_expiry },
+        { "eatr_events_total", "counter",
+          "Events for those who own a namespace: created, repeated, dropped to spare the API server, or failed.",
+          events },
         { "eatr_watch_restarts_total", "counter", "Watches that ended and were begun again.",
           watch_restarts },
         { "eatr_relists_total", "counter", "Lists read again after a gap or for safety.", relists },

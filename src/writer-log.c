@@ -11,17 +11,48 @@
 #define WARNINGS_MAX 20U
 #define WARNINGS_INTERVAL (5 * USEC_PER_MINUTE)
 
-/* The one place for what the owners of a namespace may want to know, each time that it begins: id says what
- * it is, the text goes without the name of the namespace. */
-static void _printf_(4, 5) tell(const Node *n, int level, const char *id, const char *format, ...)
+/* For what is not logged, as it has been before. */
+#define LOG_NOTHING (-1)
+
+/* What the owners of a namespace may want to know, too. */
+static bool concerns_owners(const char *id, KubeEventReason *ret)
 {
+        static const struct {
+                const char *id;
+                KubeEventReason reason;
+        } all[] = {
+                { MESSAGE_SECRET_FOREIGN, KUBE_EVENT_CONFLICT },
+                { MESSAGE_SECRET_DENIED, KUBE_EVENT_DENIED },
+                { MESSAGE_SECRET_QUOTA, KUBE_EVENT_QUOTA },
+                { MESSAGE_SECRET_REFUSED, KUBE_EVENT_IMMUTABLE },
+                { MESSAGE_SECRET_FOUGHT_OVER, KUBE_EVENT_FIGHTING },
+                { MESSAGE_SECRET_ADOPTED, KUBE_EVENT_ADOPTED },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(all); i++)
+                if (streq(all[i].id, id)) {
+                        *ret = all[i].reason;
+                        return true;
+                }
+        return false;
+}
+
+/* The one place for what the owners of a namespace may want to know: id says what it is, the text goes
+ * without the name of the namespace. */
+static void _printf_(5, 6)
+        tell(const WriterLog *l, const Node *n, int level, const char *id, const char *format, ...)
+{
+        KubeEventReason reason;
         char text[1024];
         va_list ap;
 
         va_start(ap, format);
         (void) vsnprintf(text, sizeof(text), format, ap);
         va_end(ap);
-        node_event(n, level, id, "%s", text);
+        if (level != LOG_NOTHING)
+                node_event(n, level, id, "%s", text);
+        if (l->events && concerns_owners(id, &reason))
+                events_tell(l->events, n->name, n->target.secret.uid, reason, text);
 }
 
 /* --- what is planned ------------------------------------------------------------------------------- */
@@ -59,24 +90,24 @@ static const char *describe(const Node *n, char ret[static TRAITS_MAX])
         return ret;
 }
 
-static void log_foreign(const WriterLog *l, const Node *n)
+static void log_foreign(const WriterLog *l, const Node *n, int level)
 {
         bool stuck = has_other_type(n) || n->target.secret.immutable;
         char traits[TRAITS_MAX];
 
-        tell(n, LOG_WARNING, MESSAGE_SECRET_FOREIGN,
+        tell(l, n, level, MESSAGE_SECRET_FOREIGN,
              "Secret %s is not eatr's%s, leaving it; set on_conflict = %s in [secret] to %s, or choose "
              "another name there",
              l->secret_name, describe(n, traits), stuck ? "recreate" : "adopt",
              stuck ? "replace it" : "take it over");
 }
 
-static void log_refused(const WriterLog *l, const Node *n)
+static void log_refused(const WriterLog *l, const Node *n, int level)
 {
         const char *type = *n->target.type ? n->target.type : NULL;
         bool other = n->target.refusal == PLAN_REFUSED_TYPE;
 
-        tell(n, LOG_WARNING, MESSAGE_SECRET_REFUSED,
+        tell(l, n, level, MESSAGE_SECRET_REFUSED,
              "Secret %s %s%s, leaving it; set on_conflict = recreate in [secret] to replace it, or delete "
              "it",
              l->secret_name,
@@ -102,18 +133,17 @@ static void log_fight(const WriterLog *l, Node *n)
 {
         const Target *t = &n->target;
         const char *who = t->secret.exists && *t->secret.manager ? t->secret.manager : "something";
+        int level = n->fighting ? LOG_NOTHING : LOG_WARNING;
 
-        if (n->fighting)
-                return;
         n->fighting = true;
         if (t->verdict != MATCH_WANTED)
-                tell(n, LOG_WARNING, MESSAGE_SECRET_FOUGHT_OVER,
+                tell(l, n, level, MESSAGE_SECRET_FOUGHT_OVER,
                      "something keeps creating Secret %s, though the namespace is excluded; deleting it "
                      "once "
                      "a minute from now on, and ever less often while this goes on",
                      l->secret_name);
         else
-                tell(n, LOG_WARNING, MESSAGE_SECRET_FOUGHT_OVER,
+                tell(l, n, level, MESSAGE_SECRET_FOUGHT_OVER,
                      "%s keeps %s Secret %s; writing it only once a minute from now on, and ever less often "
                      "while this goes on",
                      who, t->secret.exists ? "changing" : "deleting", l->secret_name);
@@ -143,23 +173,32 @@ static bool is_passing(PlanReason reason)
         }
 }
 
+static void log_state(const WriterLog *l, const Node *n, bool begins)
+{
+        int level = begins ? LOG_WARNING : LOG_NOTHING;
+
+        if (n->plan.reason == PLAN_FOREIGN)
+                log_foreign(l, n, level);
+        else if (n->plan.reason == PLAN_REFUSED)
+                log_refused(l, n, level);
+        else if (l->events)
+                events_settle(l->events, n->name);
+        if (begins && n->plan.reason == PLAN_KEPT)
+                log_kept(l, n);
+        else if (begins && n->plan.reason == PLAN_GOING)
+                node_log(n, LOG_INFO, "Secret %s is being deleted, waiting for its finalizers",
+                         l->secret_name);
+}
+
 void writer_log_planned(const WriterLog *l, Node *n, usec_t now)
 {
         log_peace(l, n, now);
         if (n->plan.reason == PLAN_FIGHTING)
                 log_fight(l, n);
-        if (n->plan.action == PLAN_INSPECT || is_passing(n->plan.reason) || n->plan.reason == n->told)
+        if (n->plan.action == PLAN_INSPECT || is_passing(n->plan.reason))
                 return;
+        log_state(l, n, n->plan.reason != n->told);
         n->told = n->plan.reason;
-        if (n->told == PLAN_FOREIGN)
-                log_foreign(l, n);
-        else if (n->told == PLAN_REFUSED)
-                log_refused(l, n);
-        else if (n->told == PLAN_KEPT)
-                log_kept(l, n);
-        else if (n->told == PLAN_GOING)
-                node_log(n, LOG_INFO, "Secret %s is being deleted, waiting for its finalizers",
-                         l->secret_name);
 }
 
 /* --- what is written and deleted ------------------------------------------------------------------- */
@@ -173,7 +212,7 @@ static void log_applied(const WriterLog *l, const Node *n, long code)
                 node_event(n, LOG_INFO, MESSAGE_SECRET_HEALED, "Secret %s had been %s, it is back", name,
                            code == 201 ? "deleted" : "edited");
         else if (n->plan.reason == PLAN_ADOPT)
-                tell(n, LOG_INFO, MESSAGE_SECRET_ADOPTED, "Secret %s is eatr's from now on%s", name,
+                tell(l, n, LOG_INFO, MESSAGE_SECRET_ADOPTED, "Secret %s is eatr's from now on%s", name,
                      describe(n, traits));
         else
                 node_log(n, n->appeared > 0 ? LOG_INFO : LOG_DEBUG, "%s Secret %s",
@@ -185,11 +224,11 @@ static void log_deleted(const WriterLog *l, const Node *n)
         char traits[TRAITS_MAX];
 
         if (n->plan.reason == PLAN_RECREATE)
-                tell(n, LOG_INFO, MESSAGE_SECRET_DELETED,
+                tell(l, n, LOG_INFO, MESSAGE_SECRET_DELETED,
                      "deleted Secret %s, which could not be changed, to create it anew%s", l->secret_name,
                      describe(n, traits));
         else
-                tell(n, LOG_INFO, MESSAGE_SECRET_DELETED, "deleted Secret %s, as the namespace is %s",
+                tell(l, n, LOG_INFO, MESSAGE_SECRET_DELETED, "deleted Secret %s, as the namespace is %s",
                      l->secret_name, match_verdict_to_string(n->target.verdict));
 }
 
@@ -267,7 +306,7 @@ void writer_log_failed(WriterLog *l, Node *n, HttpOutcome outcome, const KubeSta
         }
         news = is_news(l, n, status, now);
         n->warned |= news;
-        tell(n, news ? LOG_WARNING : LOG_DEBUG, failure_id(status),
+        tell(l, n, news ? LOG_WARNING : LOG_DEBUG, failure_id(status),
              "cannot %se Secret %s: %s%s; trying again in %s", what, l->secret_name, status->message,
              advice(status), clock_format_duration(text, n->target.retry_at - now));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "events.h"
 #include "targets.h"
 
 /* What is said of the namespaces' Secrets, and how loudly: a state is told once each time that it begins,
@@ -8,14 +9,15 @@
  * few times only. */
 
 typedef struct WriterLog {
-        const char *secret_name; /* has to outlive this */
+        const char *secret_name; /* has to outlive this, as has */
+        Events *events;          /* which those who own the namespaces are told by; NULL: they are not */
         ConfExclude on_exclude;
         unsigned rights_told;    /* a bit for each PlanAction that eatr has no right to, and that was told */
         unsigned warnings;       /* about failures, in the interval that ends at */
         usec_t warnings_until;   /* CLOCK_BOOTTIME */
 } WriterLog;
 
-/* A node has been planned; now is CLOCK_BOOTTIME. */
+/* A node has been planned. What lasts is told to the namespace's owners each time, as they forget it; now is CLOCK_BOOTTIME. */
 void writer_log_planned(const WriterLog *l, Node *n, usec_t now);
 
 /* Its Secret has been written or deleted for what its plan says, but what was there before is still in its

@@ -321,6 +321,8 @@ void writer_drop(Writer *w, Node *n)
         bool in_flight = n->place == NODE_IN_FLIGHT;
         PaceLane lane = n->plan.lane;
 
+        if (w->log.events)
+                events_settle(w->log.events, n->name);
         targets_drop(w->targets, n);
         if (in_flight)
                 lanes_end(w->lanes, lane);
@@ -438,6 +440,7 @@ int writer_new(sd_event *event, const WriterConfig *config, const WriterParts *p
         w->targets = parts->targets;
         w->client = parts->client;
         w->lanes = parts->lanes;
+        w->log.events = parts->events;
         w->changed = changed;
         w->userdata = userdata;
         w->wake_at = USEC_INFINITY;

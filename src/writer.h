@@ -2,6 +2,7 @@
 #pragma once
 
 #include "conf.h"
+#include "events.h"
 #include "lanes.h"
 #include "targets.h"
 
@@ -41,7 +42,8 @@ typedef void (*writer_changed_t)(void *userdata);
 typedef struct WriterParts {
         Targets *targets;
         KubeClient *client;
-        Lanes *lanes; /* which the writer becomes a user of */
+        Lanes *lanes;   /* which the writer becomes a user of */
+        Events *events; /* NULL: none are written */
 } WriterParts;
 
 /* What is handed in, and what config points to, has to outlive the writer. It does nothing before

@@ -80,13 +80,13 @@ static void test_before_log_open_info_goes_to_stderr(void **state)
 
 static void test_levels_that_each_verbosity_shows(void **state)
 {
-        for (int verbosity = 0; verbosity <= 10; verbosity++)
+        for (int verbosity = LOG_VERBOSITY_ERRORS; verbosity <= 10; verbosity++)
                 for (int level = LOG_EMERG; level <= LOG_DEBUG; level++) {
                         catch_stderr();
                         log_open(verbosity);
                         log_full(level, "a.c", 0, NULL, "x");
                         if ((*release_stderr() != '\0') !=
-                            (level <= LOG_INFO || verbosity >= LOG_VERBOSITY_DEBUG))
+                            (verbosity >= LOG_VERBOSITY_DEBUG || level <= (verbosity < 0 ? LOG_ERR : LOG_INFO)))
                                 fail_msg("verbosity %d, level %d", verbosity, level);
                         assert_int_equal(log_verbosity(), verbosity);
                 }

@@ -96,6 +96,25 @@ static void test_what_cannot_be_understood(void **state)
                         fail_msg("%s", bad[i]);
 }
 
+static void test_purge(void **state)
+{
+        static const char *const bad[] = { "purge Team", "purge a [b", "--yes", "once --yes", "purged" };
+        Options o;
+
+        assert_int_equal(parse("purge", &o), -1);
+        assert_int_equal(o.command, OPTIONS_PURGE);
+        assert_null(*o.namespaces);
+        assert_false(o.yes);
+        assert_int_equal(parse("purge team-* --yes kube-system --dry-run", &o), -1);
+        assert_string_equal(o.namespaces[0], "team-*");
+        assert_string_equal(o.namespaces[1], "kube-system");
+        assert_null(o.namespaces[2]);
+        assert_true(o.yes && o.dry_run);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                if (parse(bad[i], &o) != OPTIONS_EXIT_USAGE)
+                        fail_msg("%s", bad[i]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -103,6 +122,7 @@ int main(void)
                 cmocka_unit_test(test_each_option_has_its_place),
                 cmocka_unit_test(test_one_dash_is_enough),
                 cmocka_unit_test(test_what_cannot_be_understood),
+                cmocka_unit_test(test_purge),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,6 +224,71 @@ static void test_whether_somebody_has_begun(void **state)
         assert_true(setup_is_begun(&o));
 }
 
+static void test_the_cluster_alone(void **state)
+{
+        static const char *const aws[] = { "", "[aws]\nno_key = 1\n",
+                                           "[registry !]\n[registry a]\npublic = maybe\n",
+                                           "[aws]\nregion = eu-west-1\nprofile = gone\n" };
+        Options o = { .config = "eatr.conf" };
+
+        folder_put("of-conf", KUBECONFIG("of-conf"));
+        for (size_t i = 0; i < ELEMENTSOF(aws); i++) {
+                _cleanup_(setup_freep) Setup *s = NULL;
+                _cleanup_free_ char *text =
+                        str_printf("%s[secret]\nname = pull\n[kubernetes]\nkubeconfig = of-conf\n", aws[i]);
+                SetupError error = { "" };
+
+                assert_non_null(text);
+                folder_put("eatr.conf", text);
+                if (setup_load_cluster(&o, &s, &error) < 0)
+                        fail_msg("%s", error.text);
+                assert_string_equal(s->conf->secret.name, "pull");
+                assert_string_equal(s->kube->context, "of-conf");
+                assert_null(s->registries);
+                assert_true(s->conf->n_registries == 0 || i == 3);
+        }
+}
+
+/* Whoever makes tokens for the cluster itself has the registries' keys, if there are any. */
+static void test_the_cluster_with_keys(void **state)
+{
+        Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
+        _cleanup_(setup_freep) Setup *s = NULL;
+        SetupError error = { "" };
+
+        put_all();
+        assert_int_equal(setup_load_cluster(&o, &s, &error), 0);
+        assert_int_equal(s->conf->n_registries, 1);
+        assert_string_equal(s->conf->registries[0].aws.access_key_id, "AKIAX");
+}
+
+static void check_cluster_fails(const Options *o, int status, const char *text)
+{
+        SetupError error = { "" };
+        Setup *s = NULL;
+
+        assert_true(setup_load_cluster(o, &s, &error) < 0);
+        assert_null(s);
+        assert_int_equal(error.status, status);
+        if (!strstr(error.text, text))
+                fail_msg("\"%s\" is not in \"%s\"", text, error.text);
+}
+
+static void test_what_the_cluster_needs(void **state)
+{
+        Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
+
+        put_all();
+        folder_put("eatr.conf", "[aws]\nno_key = 1\n[secret]\nname = A/B\n");
+        check_cluster_fails(&o, EX_CONFIG, "name in [secret]");
+        folder_put("eatr.conf", AWS("eu-west-1"));
+        o.kubeconfig = "gone";
+        check_cluster_fails(&o, EX_CONFIG, "gone");
+        o.kubeconfig = "of-option";
+        o.values[3] = "many"; /* --logging-verbosity-level */
+        check_cluster_fails(&o, 2, "--logging-verbosity-level");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, forget)
@@ -234,6 +299,9 @@ int main(void)
                 TEST(test_the_environment_is_read_where_it_is_named),
                 TEST(test_what_is_wrong_and_whose_fault_it_is),
                 TEST(test_whether_somebody_has_begun),
+                TEST(test_the_cluster_alone),
+                TEST(test_the_cluster_with_keys),
+                TEST(test_what_the_cluster_needs),
         };
 
         return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
