@@ -21,7 +21,7 @@ typedef struct EventsConfig {
 typedef enum EventsOutcome {
         EVENTS_CREATED,
         EVENTS_REPEATED, /* an Event that was there says that it still is so */
-        EVENTS_DROPPED,  /* there was no room, or the API server was busy */
+        EVENTS_DROPPED,  /* there was no room or no right, or the API server was busy */
         EVENTS_FAILED,   /* the API server did not take it */
         _EVENTS_OUTCOME_MAX,
 } EventsOutcome;

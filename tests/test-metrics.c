@@ -18,6 +18,7 @@
 
 static struct State {
         WriterStats writer;
+        EventsStats events;
         KubeStats kube;
         KubeAuth auth;
         ClusterSummary summary;
@@ -64,6 +65,7 @@ bool eatr_is_ready(const Eatr *e, char reason[static HEALTH_REASON_MAX])
 }
 
 SAYS(const WriterStats *, cluster_stats, Cluster, &state.writer)
+SAYS(const EventsStats *, cluster_events_stats, Cluster, &state.events)
 SAYS(const KubeStats *, cluster_kube_stats, Cluster, &state.kube)
 
 void cluster_summary(const Cluster *c, ClusterSummary *ret)
@@ -288,6 +290,7 @@ static int setup(void **unused)
 {
         state = (struct State){
                 .writer = { .created = 1, .renewed = 2, .healed = 3, .failed = 4, .last_write = 5500000 },
+                .events = { .outcomes = { 101, 102, 103, 104 } },
                 .summary = { .total = 99,
                              .fresh = 6,
                              .due = 7,
@@ -416,6 +419,10 @@ static void test_each_number_is_where_it_belongs(void **unused)
                 "eatr_kubeconfig_credential_refreshes_total{outcome=\"success\"} 20",
                 "eatr_kubeconfig_credential_refreshes_total{outcome=\"failure\"} 21",
                 "eatr_kubeconfig_credential_expiry_timestamp_seconds 22",
+                "eatr_events_total{outcome=\"created\"} 101",
+                "eatr_events_total{outcome=\"repeated\"} 102",
+                "eatr_events_total{outcome=\"dropped\"} 103",
+                "eatr_events_total{outcome=\"failed\"} 104",
                 "eatr_watch_restarts_total 14",
                 "eatr_relists_total 15",
 #define HOST "123456789012.dkr.ecr.eu-west-1.amazonaws.com:443/a_b"
@@ -528,6 +535,7 @@ static const char *const names[] = {
         "eatr_kubeconfig_certificate_expiry_timestamp_seconds",
         "eatr_kubeconfig_credential_refreshes_total",
         "eatr_kubeconfig_credential_expiry_timestamp_seconds",
+        "eatr_events_total",
         "eatr_watch_restarts_total",
         "eatr_relists_total",
         "eatr_token_expiry_timestamp_seconds",

@@ -5,7 +5,30 @@
 
 #include <setjmp.h>
 
+#include "events.h"
+
+/* Stands in for Events: what those who own the namespaces are told, "REASON namespace uid note\n" each. */
+static char events[8192];
+
+static void test_tell(Events *e, const char *namespace, const char *uid, KubeEventReason reason,
+                      const char *note)
+{
+        size_t n = strlen(events);
+
+        (void) snprintf(events + n, sizeof(events) - n, "%s %s %s %s\n", kube_event_reason_to_string(reason),
+                        namespace, uid, note);
+}
+
+static void test_settle(Events *e, const char *namespace)
+{
+        size_t n = strlen(events);
+
+        (void) snprintf(events + n, sizeof(events) - n, "settled %s\n", namespace);
+}
+
 #define log_full said_log
+#define events_tell test_tell
+#define events_settle test_settle
 #include "targets.c"
 #include "writer-log.c"
 #undef log_full
@@ -20,7 +43,7 @@ static int set_up(void **state)
 
         assert_non_null(l);
         l->secret_name = "ecr";
-        said[0] = '\0';
+        said[0] = events[0] = '\0';
         *state = l;
         return 0;
 }
@@ -485,6 +508,132 @@ static void test_a_cause_that_all_share_is_told_a_few_times(void **state)
         assert_int_equal(count("4 namespace a: cannot write"), 1);
 }
 
+/* --- those who own the namespaces ------------------------------------------------------------------------
+ */
+
+#define assert_told(text)                          \
+        do {                                       \
+                assert_string_equal(events, (text)); \
+                events[0] = '\0';                    \
+        } while (0)
+
+/* Events are nothing but an address here. */
+static Events *some_events(void)
+{
+        static char place;
+
+        return (Events *) (void *) &place;
+}
+
+/* What lasts is told each time, with the sentence of the log, which has it once. */
+static void test_owners_are_told_what_lasts(void **state)
+{
+        WriterLog *l = *state;
+        Node n = node("a");
+
+        l->events = some_events();
+        set_manager(&n, "helm");
+        (void) snprintf(n.target.secret.uid, sizeof(n.target.secret.uid), "0f8fad5b");
+        n.target.inspected = true;
+        plan(l, &n, PLAN_FOREIGN);
+        assert_non_null(startswith(events,
+                                   "PullSecretConflict a 0f8fad5b Secret ecr is not eatr's, it was written "
+                                   "by helm, leaving it; "));
+        assert_non_null(strstr(said, strstr(events, "Secret ecr")));
+        said[0] = events[0] = '\0';
+        plan(l, &n, PLAN_FOREIGN);
+        assert_non_null(startswith(events, "PullSecretConflict a 0f8fad5b "));
+        assert_said("");
+        events[0] = '\0';
+        plan(l, &n, PLAN_REFUSED);
+        assert_non_null(startswith(events, "PullSecretImmutable a 0f8fad5b Secret ecr "));
+        events[0] = '\0';
+        plan(l, &n, PLAN_REFUSED);
+        assert_non_null(startswith(events, "PullSecretImmutable a "));
+}
+
+static void test_owners_are_told_of_a_fight(void **state)
+{
+        WriterLog *l = *state;
+        Node n = node("a");
+
+        l->events = some_events();
+        n.target.fought = 1;
+        n.target.healed_until = NOW + USEC_PER_HOUR;
+        for (unsigned i = 0; i < 2; i++) {
+                plan(l, &n, PLAN_FIGHTING);
+                assert_non_null(startswith(events, "FightingOverSecret a  "));
+                assert_true(i == 0 || *said == '\0');
+                said[0] = events[0] = '\0';
+        }
+}
+
+static void test_owners_are_told_what_is_taken_over(void **state)
+{
+        WriterLog *l = *state;
+        Node n = node("a");
+
+        l->events = some_events();
+        n.plan = (Plan){ .action = PLAN_APPLY, .reason = PLAN_ADOPT };
+        writer_log_written(l, &n, 200);
+        assert_non_null(startswith(events, "PullSecretAdopted a  Secret ecr is eatr's from now on"));
+        events[0] = '\0';
+        n.plan.reason = PLAN_RENEW;
+        writer_log_written(l, &n, 200);
+        n.plan.reason = PLAN_HEAL;
+        writer_log_written(l, &n, 200);
+        assert_told("");
+}
+
+static void test_what_settles(void **state)
+{
+        static const PlanReason settled[] = { PLAN_FRESH, PLAN_UNWANTED, PLAN_KEPT, PLAN_GOING };
+        static const PlanReason passing[] = { PLAN_BACKOFF, PLAN_CREATE, PLAN_HEAL, PLAN_RENEW,
+                                              PLAN_NO_TOKEN };
+        WriterLog *l = *state;
+        Node n = node("a");
+
+        l->events = some_events();
+        for (size_t i = 0; i < ELEMENTSOF(settled); i++) {
+                plan(l, &n, settled[i]);
+                assert_told("settled a\n");
+        }
+        for (size_t i = 0; i < ELEMENTSOF(passing); i++)
+                plan(l, &n, passing[i]);
+        assert_told("");
+}
+
+static void test_which_failures_owners_are_told_of(void **state)
+{
+        static const struct {
+                KubeDenial denial;
+                const char *reason; /* NULL: it is not their affair */
+        } failures[] = {
+                { KUBE_DENIAL_QUOTA, "QuotaExceeded " },
+                { KUBE_DENIAL_POLICY, "PullSecretDenied " },
+                { KUBE_DENIAL_RIGHTS, NULL },
+                { KUBE_DENIAL_NONE, NULL },
+        };
+        WriterLog *l = *state;
+
+        l->events = some_events();
+        for (size_t i = 0; i < ELEMENTSOF(failures); i++) {
+                KubeStatus s = { .code = 403, .denial = failures[i].denial, .message = "no" };
+                Node n = node("a");
+
+                n.plan.action = PLAN_APPLY;
+                n.target.failures = 1;
+                n.target.retry_at = NOW + USEC_PER_MINUTE;
+                events[0] = '\0';
+                writer_log_failed(l, &n, HTTP_FORBIDDEN, &s, NOW);
+                if (failures[i].reason) {
+                        assert_non_null(startswith(events, failures[i].reason));
+                        assert_non_null(strstr(events, " a  cannot write Secret ecr: no"));
+                } else
+                        assert_string_equal(events, "");
+        }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -504,6 +653,11 @@ int main(void)
                 TEST(test_what_is_not_tried_again_is_no_warning),
                 TEST(test_a_recovery_is_told_of_what_was_told),
                 TEST(test_a_cause_that_all_share_is_told_a_few_times),
+                TEST(test_owners_are_told_what_lasts),
+                TEST(test_owners_are_told_of_a_fight),
+                TEST(test_owners_are_told_what_is_taken_over),
+                TEST(test_what_settles),
+                TEST(test_which_failures_owners_are_told_of),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

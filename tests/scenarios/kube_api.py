@@ -346,14 +346,16 @@ class KubeApi(Double):
         name = body.get("metadata", {}).get("name", "")
         self.store.writable_namespace(namespace, name, create=True)
         with self.store.changed:
+            if any(is_named(event, namespace, name) for event in self.events):
+                details = {"name": name, "kind": "events"}
+                raise ApiError(409, "AlreadyExists", f'events.events.k8s.io "{name}" already exists', details)
             self.events.append(body)
             self.store.changed.notify_all()
         self._send_object(handler, 201, body)
 
     def _patch_event(self, handler: Handler, namespace: str, name: str) -> None:
         for event in self.events:
-            meta = event.get("metadata", {})
-            if (meta.get("namespace", namespace), meta.get("name")) == (namespace, name):
+            if is_named(event, namespace, name):
                 event.update(parse(handler.record.body))
                 return self._send_object(handler, 200, event)
         raise not_found("events", name)
@@ -364,6 +366,12 @@ class KubeApi(Double):
 
     def _discovery(self, handler: Handler) -> None:
         self.send(handler, 200, discovery(handler.record.path))
+
+
+def is_named(event: Object, namespace: str, name: str) -> bool:
+    """Whether it is that Event."""
+    meta = event.get("metadata", {})
+    return (meta.get("namespace", namespace), meta.get("name")) == (namespace, name)
 
 
 def _key(item: Object) -> list[str]:
