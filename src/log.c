@@ -98,6 +98,14 @@ static void log_stderr(int level, const char *tag, size_t tag_size, const char *
                        names[level & 7], message);
 }
 
+/* The least important level that is sent. */
+static int last_level(void)
+{
+        if (log_state.verbosity >= LOG_VERBOSITY_DEBUG)
+                return LOG_DEBUG;
+        return log_state.verbosity <= LOG_VERBOSITY_ERRORS ? LOG_ERR : LOG_INFO;
+}
+
 void log_full(int level, const char *file, int error, const LogField *fields, const char *format, ...)
 {
         char line[LINE_MAX_SIZE] = "MESSAGE=";
@@ -106,7 +114,7 @@ void log_full(int level, const char *file, int error, const LogField *fields, co
         int saved = errno;
         va_list ap;
 
-        if (level > (log_state.verbosity >= LOG_VERBOSITY_DEBUG ? LOG_DEBUG : LOG_INFO))
+        if (level > last_level())
                 return;
         errno = error < 0 ? -error : error;
         va_start(ap, format);

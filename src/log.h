@@ -12,6 +12,7 @@
  * becomes of an error, and log it there, once. No secret is ever an argument of these. */
 
 /* Follows glog's numbers, as client-go's -v does: 0-3 info, 4-5 debug, 6 and up also each HTTP exchange. */
+#define LOG_VERBOSITY_ERRORS (-1) /* nothing else */
 #define LOG_VERBOSITY_DEBUG 4
 #define LOG_VERBOSITY_HTTP 6
 
