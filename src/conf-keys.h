@@ -122,6 +122,7 @@ typedef struct Conf {
         };
         ConfRegistry sections[CONF_REGISTRIES_MAX]; /* [registry NAME] alone, as they are read */
         size_t n_sections;
+        bool skip_registries;     /* neither [aws] nor they are read */
         ConfRegistry *registries; /* what holds for each, from conf_check(): one for each [registry NAME], */
         size_t n_registries;      /* or that of [aws], named "aws", if there are none */
         ConfKubernetes kubernetes;

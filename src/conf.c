@@ -83,6 +83,7 @@ typedef struct Reading {
         const char *directory;                 /* where relative paths start */
         mode_t mode;                           /* 0 if there is no file but only its text */
         size_t place;                          /* of the section that is read */
+        bool skip;                             /* it is not wanted */
         unsigned given[PLACES][CONF_KEYS_MAX]; /* the line that gave the key's value; 0: none */
 } Reading;
 
@@ -131,6 +132,9 @@ static int on_section(void *userdata, const char *name, ConfError *error)
         Reading *reading = userdata;
 
         reading->place = 0;
+        reading->skip = reading->conf->skip_registries && (registry || streq(name, "aws"));
+        if (reading->skip)
+                return 0;
         if (registry)
                 return enter_registry(reading, registry, error);
         return conf_keys_is_section(name) ? 0 : conf_keys_fail_section(name, error);
@@ -191,6 +195,8 @@ static int on_value(void *userdata, const ConfFileValue *v, ConfError *error)
         unsigned *given;
         int r;
 
+        if (reading->skip)
+                return 0;
         if (!key)
                 return conf_keys_fail_key(section, v->section, v->key, error);
         r = check_value(reading, key, v, error);
@@ -330,6 +336,11 @@ int conf_new(Conf **ret)
         c->metrics.port = 5000;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+void conf_skip_registries(Conf *c)
+{
+        c->skip_registries = true;
 }
 
 Conf *conf_free(Conf *c)

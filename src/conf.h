@@ -15,6 +15,10 @@
 /* A configuration of defaults. Returns 0 or -ENOMEM. */
 int conf_new(Conf **ret);
 
+/* From now on [aws] and [registry NAME] are skipped, whatever is in them: for what needs the cluster alone. The
+ * result cannot be checked by conf_check(). */
+void conf_skip_registries(Conf *c);
+
 /* Reads path and then, in the order of their names, the files in path's drop-in directory (path with ".d"
  * behind it: eatr.conf.d) whose names end in ".conf"; later values stand in for earlier ones. Relative paths
  * in values start at path's directory, in drop-ins too. Checks each value, not yet whether all that is

@@ -48,13 +48,15 @@ static char *config_path(const Options *o)
         return TAKE_PTR(credential);
 }
 
-static int read_files(const Options *o, Conf **ret, ConfError *error)
+static int read_files(const Options *o, bool registries, Conf **ret, ConfError *error)
 {
         _cleanup_free_ char *path = config_path(o);
         _cleanup_(conf_freep) Conf *c = NULL;
         int r;
 
         r = path ? conf_new(&c) : -ENOMEM;
+        if (r >= 0 && !registries)
+                conf_skip_registries(c);
         if (r >= 0)
                 r = conf_load(c, path, error);
         if (r >= 0)
@@ -112,20 +114,21 @@ static int check_ca_bundles(const Conf *c, ConfError *error)
         return 0;
 }
 
-static int load_conf(const Options *o, Conf **ret, SetupError *error)
+static int load_conf(const Options *o, bool registries, Conf **ret, SetupError *error)
 {
         _cleanup_(conf_freep) Conf *c = NULL;
         ConfError why = { "" };
         int r;
 
-        r = read_files(o, &c, &why);
+        r = read_files(o, registries, &c, &why);
         if (r < 0)
                 return fail(error, r, why.text, EX_CONFIG);
         r = set_overrides(o, c, &why);
         if (r < 0)
                 return fail(error, r, why.text, OPTIONS_EXIT_USAGE);
-        r = conf_check(c, &why);
-        if (r >= 0)
+        if (registries)
+                r = conf_check(c, &why);
+        if (r >= 0 && registries)
                 r = check_ca_bundles(c, &why);
         if (r < 0)
                 return fail(error, r, why.text, EX_CONFIG);
@@ -235,7 +238,7 @@ int setup_load(const Options *options, Setup **ret, SetupError *error)
         s = calloc(1, sizeof(*s));
         if (!s)
                 return fail(error, -ENOMEM, "", EXIT_FAILURE);
-        r = load_conf(options, &s->conf, error);
+        r = load_conf(options, true, &s->conf, error);
         if (r < 0)
                 return r;
         r = load_registries(s->conf, &s->registries, error);
@@ -250,12 +253,33 @@ int setup_load(const Options *options, Setup **ret, SetupError *error)
         return 0;
 }
 
+int setup_load_cluster(const Options *options, Setup **ret, SetupError *error)
+{
+        _cleanup_(setup_freep) Setup *s = NULL;
+        int r;
+
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                return fail(error, -ENOMEM, "", EXIT_FAILURE);
+        /* What makes tokens for the cluster may need the keys of [aws], if they are there. */
+        r = load_conf(options, true, &s->conf, error);
+        if (r < 0)
+                r = load_conf(options, false, &s->conf, error);
+        if (r < 0)
+                return r;
+        r = load_kube_config(options, s->conf, &s->kube, error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
 bool setup_is_begun(const Options *options)
 {
         _cleanup_(conf_freep) Conf *c = NULL;
         ConfError error = { "" };
 
-        return read_files(options, &c, &error) < 0 || !conf_is_pristine(c);
+        return read_files(options, true, &c, &error) < 0 || !conf_is_pristine(c);
 }
 
 Setup *setup_free(Setup *s)

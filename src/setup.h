@@ -25,6 +25,10 @@ typedef struct SetupError {
 /* Returns 0, or a negative errno with *error set. */
 int setup_load(const Options *options, Setup **ret, SetupError *error);
 
+/* As setup_load() for what needs the cluster alone: registries is NULL, and there are no files. Whatever is wrong
+ * with [aws] and [registry NAME] does not matter; conf->registries is then empty. */
+int setup_load_cluster(const Options *options, Setup **ret, SetupError *error);
+
 /* Whether somebody has begun to configure eatr, see conf_is_pristine(); so also if the files cannot be read,
  * which setup_load() then tells more of. */
 bool setup_is_begun(const Options *options);
