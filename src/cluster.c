@@ -63,7 +63,9 @@ static void on_namespace_seen(const cJSON *object, void *userdata)
         Collection *k = userdata;
         Cluster *c = k->cluster;
         const cJSON *metadata = json_get(object, "metadata");
-        Node *n = find_or_add(c, json_string(metadata, "name"));
+        const char *name = json_string(metadata, "name");
+        bool meant = name && (!c->config.only || match_any(c->config.only, name));
+        Node *n = meant ? find_or_add(c, name) : NULL;
 
         if (!n)
                 return;
@@ -422,6 +424,11 @@ void cluster_summary(const Cluster *c, ClusterSummary *ret)
                 else
                         ret->excluded++;
         }
+}
+
+const Targets *cluster_targets(const Cluster *c)
+{
+        return c->targets;
 }
 
 static bool node_settled(const Node *n, unsigned tries)

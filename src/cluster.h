@@ -11,6 +11,7 @@ typedef struct Cluster Cluster;
 typedef struct ClusterConfig {
         KubeAuth *auth;
         const ConfNamespaces *namespaces;
+        char *const *only; /* globs of the namespaces that there are for this cluster; NULL: all */
         WriterConfig writer;
 } ClusterConfig;
 
@@ -54,6 +55,9 @@ typedef struct ClusterSummary {
                                                    known. Valid until the loop turns */
 } ClusterSummary;
 void cluster_summary(const Cluster *c, ClusterSummary *ret);
+
+/* Every namespace there is, and what becomes of its Secret. */
+const Targets *cluster_targets(const Cluster *c);
 
 /* Whether everything that could be done now has been tried: both lists are read, and every wanted
  * namespace has a good Secret, one that is not eatr's to write, or so many tries behind it. */

@@ -395,6 +395,8 @@ void writer_reload(Writer *w, const WriterConfig *config)
         configure(w, config);
         if (w->auths && kube_secret_extras_id(&config->extras) != w->extras)
                 change_extras(w);
+        TARGETS_FOREACH (n, next, w->targets)
+                n->pretended &= config->dry_run;
         writer_mark_all_dirty(w);
 }
 
