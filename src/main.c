@@ -7,6 +7,7 @@
 #include "log.h"
 #include "message.h"
 #include "metrics.h"
+#include "purge.h"
 #include "setup.h"
 
 #include <errno.h>
@@ -366,6 +367,34 @@ static int fail_setup(const SetupError *error)
         return error->status;
 }
 
+static int purge(const Options *o)
+{
+        _cleanup_(setup_freep) Setup *s = NULL;
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        PurgeConfig config = {
+                .namespaces = o->namespaces, .dry_run = o->dry_run, .yes = o->yes, .json = o->json
+        };
+        SetupError error = { "" };
+        int r;
+
+        if (!purge_may_begin(&config)) {
+                (void) fprintf(stderr, "eatr: purge deletes Secrets, and there is no terminal to ask on: --yes "
+                                       "says that it may, --dry-run shows what it would do\n");
+                return OPTIONS_EXIT_USAGE;
+        }
+        if (setup_load_cluster(o, &s, &error) < 0) {
+                log_error("%s", error.text);
+                return error.status;
+        }
+        log_open(s->conf->verbosity >= LOG_VERBOSITY_DEBUG ? s->conf->verbosity : LOG_VERBOSITY_ERRORS);
+        config.conf = s->conf;
+        config.kube = s->kube;
+        r = sd_event_new(&event);
+        if (r >= 0)
+                r = purge_run(event, &config);
+        return r < 0 ? (log_error_errno(r, "Cannot purge: %m"), EXIT_FAILURE) : r;
+}
+
 static int run(const Options *o)
 {
         _cleanup_(daemon_done) Daemon d = { .options = o, .socket = -1 };
@@ -375,6 +404,8 @@ static int run(const Options *o)
         log_open(0);
         if (o->is_configured)
                 return tell_begun(o);
+        if (o->command == OPTIONS_PURGE && !o->check_config)
+                return purge(o);
         if (setup_load(o, &d.setup, &error) < 0)
                 return fail_setup(&error);
         if (o->check_config)

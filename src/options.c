@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "match.h"
 #include "options.h"
 
 #include <getopt.h>
@@ -19,6 +20,7 @@ enum {
         OPTION_KUBECONFIG,
         OPTION_DRY_RUN,
         OPTION_OUTPUT,
+        OPTION_YES,
         OPTION_CHECK_CONFIG,
         OPTION_IS_CONFIGURED,
         OPTION_HELP,
@@ -31,6 +33,7 @@ static const struct option options[] = {
         { "kubeconfig", required_argument, NULL, OPTION_KUBECONFIG },
         { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
         { "output", required_argument, NULL, OPTION_OUTPUT },
+        { "yes", no_argument, NULL, OPTION_YES },
         { "check-config", no_argument, NULL, OPTION_CHECK_CONFIG },
         { "is-configured", no_argument, NULL, OPTION_IS_CONFIGURED },
         { "help", no_argument, NULL, OPTION_HELP },
@@ -53,6 +56,8 @@ static int help(void)
                     "  run     watch and renew until stopped (the default)\n"
                     "  once    one full pass, then exit; 0 only if every wanted namespace has a\n"
                     "          fresh Secret\n"
+                    "  purge [NAMESPACE-GLOB]...\n"
+                    "          delete the Secrets that eatr manages, in all or in these namespaces\n"
                     "\n"
                     "Options (one dash works, too):\n"
                     "  --config FILE                    configuration (" OPTIONS_DEFAULT_CONFIG ")\n"
@@ -62,8 +67,9 @@ static int help(void)
                     "  --informers-resync-interval D    time between checks of every namespace (5m)\n"
                     "  --logging-verbosity-level N      0-3 info, 4-5 debug, 6 and up each HTTP exchange\n"
                     "  --metrics-address ADDR:PORT      where /metrics is served (127.0.0.1:5000), or off\n"
-                    "  --dry-run                        say what would be written, and write nothing\n"
-                    "  --output text|json               form of the summary of once (text)\n"
+                    "  --dry-run                        say what would be done, and do nothing\n"
+                    "  --yes                            purge without a question\n"
+                    "  --output text|json               form of what once and purge say in the end (text)\n"
                     "  --check-config                   say what is wrong with the configuration and exit\n"
                     "  --is-configured                  exit with 1 if nobody has begun to configure eatr\n"
                     "  --help, --version\n"
@@ -90,21 +96,42 @@ static bool parse_output(const char *s, bool *ret_json)
         return *ret_json || streq(s, "text");
 }
 
-static bool parse_command(char **argv, int n, OptionsCommand *ret)
+static const char *parse_namespaces(char **argv, int n, Options *ret)
 {
-        if (n == 0)
-                return true;
-        if (n > 1)
-                return false;
-        if (streq(argv[0], "once"))
-                *ret = OPTIONS_ONCE;
-        else if (!streq(argv[0], "run"))
-                return false;
-        return true;
+        ret->namespaces = argv;
+        for (int i = 0; i < n; i++) {
+                const char *problem = match_glob_problem(MATCH_NAMESPACES, argv[i]);
+
+                if (problem)
+                        return problem;
+        }
+        return NULL;
+}
+
+/* Returns what is wrong, NULL if nothing is. */
+static const char *parse_command(char **argv, int n, Options *ret)
+{
+        static const char *const commands[] = {
+                [OPTIONS_RUN] = "run",
+                [OPTIONS_ONCE] = "once",
+                [OPTIONS_PURGE] = "purge",
+        };
+        size_t command = OPTIONS_RUN;
+
+        if (n > 0)
+                while (command < ELEMENTSOF(commands) && !streq(argv[0], commands[command]))
+                        command++;
+        if (command == ELEMENTSOF(commands) || (n > 1 && command != OPTIONS_PURGE))
+                return "the commands are run, once and purge";
+        ret->command = (OptionsCommand) command;
+        if (ret->yes && command != OPTIONS_PURGE)
+                return "--yes is for purge";
+        return command == OPTIONS_PURGE ? parse_namespaces(argv + 1, n - 1, ret) : NULL;
 }
 
 int options_parse(int argc, char **argv, Options *ret)
 {
+        const char *problem;
         int option;
 
         while ((option = getopt_long_only(argc, argv, "", options, NULL)) != -1) {
@@ -122,6 +149,9 @@ int options_parse(int argc, char **argv, Options *ret)
                         if (!parse_output(optarg, &ret->json))
                                 return usage("--output is text or json");
                         break;
+                case OPTION_YES:
+                        ret->yes = true;
+                        break;
                 case OPTION_CHECK_CONFIG:
                         ret->check_config = true;
                         break;
@@ -138,7 +168,6 @@ int options_parse(int argc, char **argv, Options *ret)
                         ret->values[option - OPTION_OVERRIDE] = optarg;
                 }
         }
-        if (!parse_command(argv + optind, argc - optind, &ret->command))
-                return usage("the commands are run and once");
-        return -1;
+        problem = parse_command(argv + optind, argc - optind, ret);
+        return problem ? usage(problem) : -1;
 }

@@ -13,6 +13,7 @@
 typedef enum OptionsCommand {
         OPTIONS_RUN,
         OPTIONS_ONCE,
+        OPTIONS_PURGE,
 } OptionsCommand;
 
 /* Options that stand in for a key of the configuration. */
@@ -27,7 +28,8 @@ typedef struct Options {
         OptionsCommand command;
         const char *config, *kubeconfig;
         const char *values[OPTIONS_OVERRIDES]; /* for the keys in options_overrides[] */
-        bool dry_run, json;
+        bool dry_run, json, yes;
+        char *const *namespaces; /* globs, of purge; NULL-terminated */
         bool check_config, is_configured; /* do this instead of the command */
 } Options;
 
