@@ -213,11 +213,24 @@ extendedKeyUsage = clientAuth
         """A client certificate and its key for a subject such as ``/O=group/CN=user``."""
         return self._certificate(name, "client", subject)
 
-    def _certificate(self, name: str, extensions: str, subject: str) -> tuple[Path, Path]:
+    def another_authority(self) -> Path:
+        """The certificate of a second CA, which has one for the server, too."""
+        ca = self._certificate("other-ca", "ca", "/CN=eatr-tests-other-ca")
+        self._other = self._certificate("other-server", "server", "/CN=kube-apiserver", ca)
+        return ca[0]
+
+    def change_server(self) -> None:
+        """Put that certificate in the place of the server's."""
+        for old, new in zip((self.server, self.server_key), self._other):
+            new.replace(old)
+
+    def _certificate(self, name: str, extensions: str, subject: str,
+                     ca: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
         certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         signer: list[str | Path] = []
-        if name != "ca":
-            signer = ["-CA", self.ca, "-CAkey", self._ca_key]
+        if extensions != "ca":
+            ca = ca or (self.ca, self._ca_key)
+            signer = ["-CA", ca[0], "-CAkey", ca[1]]
         self._openssl("req", "-x509", "-config", self._config, "-extensions", extensions, *signer,
                       "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256",
                       "-days", "30", "-subj", subject, "-out", certificate, "-keyout", key)
@@ -258,6 +271,10 @@ class _Api:
         if "json" in answer.headers.get("Content-Type", ""):
             return answer.status, json.loads(content)
         return answer.status, content.decode(errors="replace")
+
+    def trust(self, ca: Path) -> None:
+        """Take another CA's word for the server, too."""
+        self._tls.load_verify_locations(str(ca))
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -556,6 +573,21 @@ class ControlPlane:
         if self._pki is None:
             raise ControlPlaneError("not started")
         return self._pki.client(name, subject)
+
+    def another_authority(self) -> Path:
+        """Return the certificate of a second CA, see ``change_authority``."""
+        if self._pki is None:
+            raise ControlPlaneError("not started")
+        ca = self._pki.another_authority()
+        self._client().trust(ca)
+        return ca
+
+    def change_authority(self) -> None:
+        """Restart the API server with a certificate of the second CA, and not the first one's."""
+        if self._pki is None:
+            raise ControlPlaneError("not started")
+        self._pki.change_server()
+        self.restart(APISERVER)
 
     def _write_kubeconfig(self, path: Path, cert: Path, key: Path, embed: bool,
                           server: str) -> None:

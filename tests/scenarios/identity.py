@@ -80,9 +80,9 @@ class Identity:
     def __init__(self, cluster: ControlPlane, user: str, token: str) -> None:
         self.cluster, self.user, self.token = cluster, user, token
 
-    def kubeconfig(self, path: Path, *, server: str | None = None) -> Path:
-        """Writes a kubeconfig for it; `server` is another URL, such as a proxy's."""
-        ca = b64encode(self.cluster.ca_file.read_bytes()).decode()
+    def kubeconfig(self, path: Path, *, server: str | None = None, ca_file: Path | None = None) -> Path:
+        """Writes a kubeconfig for it; `server` is another URL, such as a proxy's, `ca_file` another CA."""
+        ca = b64encode((ca_file or self.cluster.ca_file).read_bytes()).decode()
         cluster = {"server": server or self.cluster.url, "certificate-authority-data": ca}
         config = {
             "apiVersion": "v1",
