@@ -3,7 +3,7 @@
 
 #include "backoff.h"
 #include "kube-probe.h"
-#include "kube-stream.h"
+#include "kube-reader.h"
 #include "kube-watch.h"
 #include "log.h"
 
@@ -38,8 +38,6 @@
 /* Beyond any deadline of its own by this, a watch is stalled. */
 #define STALL_GRACE USEC_PER_MINUTE
 
-#define VERSION_MAX 64U
-
 /* client-go goes up to 30 s because it is on every node; one client a cluster may be there sooner. */
 static const BackoffPolicy backoff_policy = { .base = 800 * USEC_PER_MSEC, .cap = 5 * USEC_PER_SEC };
 static const BackoffPolicy backoff_forbidden = { .base = 30 * USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
@@ -70,14 +68,9 @@ struct KubeWatch {
         KubeRequest *request;
         sd_event_source *timer;
         usec_t deadline; /* CLOCK_BOOTTIME by which this state has to end */
-        KubeStream stream;
-        char version[VERSION_MAX]; /* resourceVersion of the last thing seen; "": unknown, list first */
+        KubeReader reader;
         ListMode list_mode;
-        bool expired;      /* the watch said that version is too old */
-        bool left_out;     /* an object of this list or watch could not be read */
-        bool doubtful;     /* the server was away, and may have come back from a backup */
-        char problem[256]; /* what is wrong with what came in; "" if nothing */
-        uint64_t events;
+        bool doubtful; /* the server was away, and may have come back from a backup */
         usec_t started, relist_at;
         unsigned failures;
         unsigned expirations; /* watches in a row that were told at once that their version is too old */
@@ -103,7 +96,7 @@ static void set_state(KubeWatch *w, WatchState state, usec_t within)
 static void wait_and_begin(KubeWatch *w, usec_t delay)
 {
         w->request = kube_request_free(w->request);
-        kube_stream_done(&w->stream);
+        kube_reader_done(&w->reader);
         set_state(w, WATCH_WAITING, delay);
         (void) sd_event_source_set_time_relative(w->timer, delay);
         (void) sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
@@ -139,14 +132,6 @@ static void work(KubeWatch *w)
         w->handler->working(w->userdata);
 }
 
-static void set_version(KubeWatch *w, const cJSON *object)
-{
-        const char *version = json_string(json_get(object, "metadata"), "resourceVersion");
-
-        if (version && strlen(version) < VERSION_MAX)
-                (void) snprintf(w->version, sizeof(w->version), "%s", version);
-}
-
 /* Begins what this state waits for. path, ours to free, may be NULL for want of memory. */
 static int begin_request(KubeWatch *w, WatchState state, char *path, const KubeSpec *spec, kube_done_t done)
 {
@@ -166,52 +151,7 @@ static const char *accept_header(const KubeWatch *w, const char *metadata)
         return w->spec.kind ? NULL : metadata;
 }
 
-/* What the answers are made of, for messages. */
-static const char *contents(const KubeWatch *w)
-{
-        return w->spec.kind ? w->spec.kind : "metadata";
-}
-
-static void begin_stream(KubeWatch *w, KubeStreamMode mode, kube_stream_item_t item)
-{
-        kube_stream_init(&w->stream, mode, item, w);
-        if (w->spec.kind)
-                kube_stream_wipe(&w->stream);
-}
-
-/* A server that does not know the asked-for form would send whole objects, Secrets among them. suffix is
- * "List" for a list. */
-static bool has_kind(const KubeWatch *w, const cJSON *object, const char *suffix)
-{
-        const char *kind = json_string(object, "kind");
-        const char *rest =
-                kind ? startswith(kind, w->spec.kind ? w->spec.kind : "PartialObjectMetadata") : NULL;
-
-        return rest && streq(rest, suffix);
-}
-
 /* --- list ------------------------------------------------------------------------------------------ */
-
-/* One object that cannot be read is its namespace's trouble, and told once in a list or watch. */
-static void leave_out(KubeWatch *w, const char *why)
-{
-        if (!w->left_out)
-                log_warning("%s: leaving out an object that %s", w->spec.collection, why);
-        w->left_out = true;
-        w->events++;
-}
-
-static int on_list_item(const char *p, size_t n, void *userdata)
-{
-        KubeWatch *w = userdata;
-        _cleanup_json_ cJSON *object = NULL;
-
-        if (json_parse(p, n, KUBE_STREAM_ITEM_MAX, &object) < 0)
-                leave_out(w, "is no JSON that can be read");
-        else
-                w->handler->seen(object, w->userdata);
-        return 0;
-}
 
 /* Of lists and watches both. */
 static int on_data(const void *p, size_t n, void *userdata)
@@ -219,31 +159,11 @@ static int on_data(const void *p, size_t n, void *userdata)
         KubeWatch *w = userdata;
         int r;
 
-        r = kube_stream_feed(&w->stream, p, n);
-        if (w->stream.skipped > 0)
-                leave_out(w, "is too large");
-        if (r == -EBADMSG || r == -EMSGSIZE)
-                (void) snprintf(w->problem, sizeof(w->problem), "the answer is no %s of %s",
-                                w->state == WATCH_LISTING ? "list" : "watch", contents(w));
+        r = kube_reader_feed(&w->reader, p, n);
+        if (w->reader.alive)
+                work(w);
+        w->reader.alive = false;
         return r;
-}
-
-/* The version that the watch goes on from is in the envelope, which must be a list's. */
-static int finish_list(KubeWatch *w)
-{
-        _cleanup_json_ cJSON *envelope = NULL;
-        int r;
-
-        r = kube_stream_finish(&w->stream);
-        if (r < 0)
-                return r;
-        r = json_parse(buf_str(&w->stream.envelope), w->stream.envelope.size, KUBE_STREAM_ITEM_MAX,
-                       &envelope);
-        if (r < 0)
-                return r;
-        w->version[0] = '\0';
-        set_version(w, envelope);
-        return has_kind(w, envelope, "List") && w->version[0] ? 0 : -EBADMSG;
 }
 
 static void on_list_failed(KubeWatch *w, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after)
@@ -257,21 +177,17 @@ static void on_list_failed(KubeWatch *w, HttpOutcome outcome, const KubeStatus *
 static void on_list_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
 {
         KubeWatch *w = userdata;
-        int r;
 
-        if (w->problem[0]) {
-                fail_because(w, w->problem);
+        if (w->reader.problem[0]) {
+                fail_because(w, w->reader.problem);
                 return;
         }
         if (outcome != HTTP_OK) {
                 on_list_failed(w, outcome, status, kube_request_retry_after(q));
                 return;
         }
-        r = finish_list(w);
-        if (r < 0) {
-                w->version[0] = '\0';
-                (void) snprintf(w->problem, sizeof(w->problem), "the answer is no list of %s", contents(w));
-                fail_because(w, w->problem);
+        if (!kube_reader_finish_list(&w->reader)) {
+                fail_because(w, w->reader.problem);
                 return;
         }
         w->doubtful = false;
@@ -295,9 +211,9 @@ static int begin_list(KubeWatch *w)
         };
         const char *version = w->list_mode == LIST_ANY          ? "0"
                               : w->list_mode == LIST_CONSISTENT ? ""
-                                                                : w->version;
+                                                                : w->reader.version;
 
-        begin_stream(w, KUBE_STREAM_LIST, on_list_item);
+        kube_reader_begin_list(&w->reader);
         w->handler->list_begin(w->userdata);
         return begin_request(
                 w, WATCH_LISTING,
@@ -316,7 +232,7 @@ static void on_checked(KubeRequest *q, HttpOutcome outcome, const KubeStatus *st
                         log_warning("The API server's versions went back, as after a restore of etcd; "
                                     "reading %s anew",
                                     w->spec.collection);
-                w->version[0] = '\0';
+                w->reader.version[0] = '\0';
         } else if (outcome == HTTP_RETRY || outcome == HTTP_THROTTLED || outcome == HTTP_UNAUTHORIZED) {
                 fail(w, outcome, status, kube_request_retry_after(q));
                 return;
@@ -338,78 +254,29 @@ static int begin_check(KubeWatch *w)
 
         return begin_request(w, WATCH_CHECKING,
                              str_printf("%s?%slimit=1&resourceVersionMatch=NotOlderThan&resourceVersion=%s",
-                                        w->spec.collection, w->spec.query, w->version),
+                                        w->spec.collection, w->spec.query, w->reader.version),
                              &spec, on_checked);
 }
 
 /* --- watch ----------------------------------------------------------------------------------------- */
 
-static int on_error_event(KubeWatch *w, const cJSON *status)
-{
-        const char *reason = json_string(status, "reason"), *message = json_string(status, "message");
-        double code = 0;
-
-        (void) json_number(status, "code", &code);
-        w->expired = code == 410 || (reason && (streq(reason, "Expired") || streq(reason, "Gone")));
-        if (w->expired)
-                return -ESTALE; /* nothing can follow, though the server may leave it open */
-        (void) snprintf(w->problem, sizeof(w->problem), "the watch ended with an error: %.200s",
-                        message ? message : "no message");
-        return -EPROTO;
-}
-
-static int on_event(KubeWatch *w, const cJSON *event)
-{
-        const char *type = json_string(event, "type");
-        const cJSON *object = json_get(event, "object");
-
-        if (!type || !object)
-                return -EBADMSG;
-        if (streq(type, "ERROR"))
-                return on_error_event(w, object);
-        if (!has_kind(w, object, ""))
-                return -EBADMSG;
-        if (streq(type, "ADDED") || streq(type, "MODIFIED"))
-                w->handler->seen(object, w->userdata);
-        else if (streq(type, "DELETED"))
-                w->handler->gone(object, w->userdata);
-        else if (!streq(type, "BOOKMARK"))
-                return 0;
-        w->events++;
-        set_version(w, object);
-        work(w);
-        return 0;
-}
-
-static int on_watch_line(const char *p, size_t n, void *userdata)
-{
-        _cleanup_json_ cJSON *event = NULL;
-
-        if (json_parse(p, n, KUBE_STREAM_ITEM_MAX, &event) >= 0)
-                return on_event(userdata, event);
-        if (n == 0 || p[0] != '{' || p[n - 1] != '}')
-                return -EBADMSG; /* no API server's at all */
-        leave_out(userdata, "is no JSON that can be read");
-        return 0;
-}
-
 /* After an end that is no failure: on from the last version, or anew from a list. */
 static void resume(KubeWatch *w)
 {
-        bool relist = w->expired || clock_boottime() >= w->relist_at;
+        bool relist = w->reader.expired || clock_boottime() >= w->relist_at;
         usec_t delay = relist ? 0 : between(0, 250 * USEC_PER_MSEC);
 
         /* A version that has just been listed cannot be too old: servers of one cluster disagree. */
-        w->expirations = w->expired && w->events == 0 ? w->expirations + 1 : 0;
+        w->expirations = w->reader.expired && w->reader.events == 0 ? w->expirations + 1 : 0;
         if (w->expirations > 1)
                 delay = backoff_delay(&backoff_policy, w->expirations - 1, backoff_random());
         if (relist) {
                 log_debug("%s: listing anew", w->spec.collection);
-                if (!w->expired || w->expirations > 1)
+                if (!w->reader.expired || w->expirations > 1)
                         w->list_mode = LIST_CONSISTENT;
                 w->relist_at = 0;
         }
-        w->expired = false;
+        w->reader.expired = false;
         w->restarts++;
         work(w);
         wait_and_begin(w, delay);
@@ -418,17 +285,17 @@ static void resume(KubeWatch *w)
 static void on_watch_done(KubeRequest *q, HttpOutcome outcome, const KubeStatus *status, void *userdata)
 {
         KubeWatch *w = userdata;
-        bool very_short = usec_sub(clock_boottime(), w->started) < WATCH_VERY_SHORT && w->events == 0;
+        bool very_short = usec_sub(clock_boottime(), w->started) < WATCH_VERY_SHORT && w->reader.events == 0;
 
         if (outcome == HTTP_GONE)
-                w->expired = true;
-        if (w->expired || (outcome == HTTP_OK && !very_short && kube_stream_finish(&w->stream) >= 0)) {
+                w->reader.expired = true;
+        if (w->reader.expired || (outcome == HTTP_OK && !very_short && kube_reader_finish_watch(&w->reader))) {
                 resume(w);
                 return;
         }
         w->restarts++;
-        if (w->problem[0])
-                fail_because(w, w->problem);
+        if (w->reader.problem[0])
+                fail_because(w, w->reader.problem);
         else if (outcome == HTTP_OK)
                 fail_because(w, very_short ? "the watch ended at once" : "the watch ended within an event");
         else
@@ -455,12 +322,11 @@ static int begin_watch(KubeWatch *w)
                 .on_data = on_data,
         };
 
-        w->events = 0;
-        begin_stream(w, KUBE_STREAM_WATCH, on_watch_line);
+        kube_reader_begin_watch(&w->reader);
         return begin_request(
                 w, WATCH_WATCHING,
                 str_printf("%s?%swatch=1&allowWatchBookmarks=true&resourceVersion=%s&timeoutSeconds=%u",
-                           w->spec.collection, w->spec.query, w->version, seconds),
+                           w->spec.collection, w->spec.query, w->reader.version, seconds),
                 &spec, on_watch_done);
 }
 
@@ -468,9 +334,7 @@ static int begin_watch(KubeWatch *w)
 
 static int begin(KubeWatch *w)
 {
-        w->problem[0] = '\0';
-        w->left_out = false;
-        if (!w->version[0] || w->relist_at == 0)
+        if (!w->reader.version[0] || w->relist_at == 0)
                 return begin_list(w);
         return w->doubtful ? begin_check(w) : begin_watch(w);
 }
@@ -519,6 +383,11 @@ int kube_watch_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const Kube
                 w->spec.query = "";
         w->handler = handler;
         w->userdata = userdata;
+        w->reader = (KubeReader){ .collection = spec->collection,
+                                  .kind = spec->kind,
+                                  .seen = handler->seen,
+                                  .gone = handler->gone,
+                                  .userdata = userdata };
         r = kube_client_new(event, auth, stats, &w->client);
         if (r < 0)
                 return r;
@@ -575,7 +444,7 @@ KubeWatch *kube_watch_free(KubeWatch *w)
         if (!w)
                 return NULL;
         (void) kube_request_free(w->request);
-        kube_stream_done(&w->stream);
+        kube_reader_done(&w->reader);
         (void) kube_probe_free(w->probe);
         (void) kube_client_free(w->client);
         (void) sd_event_source_disable_unref(w->timer);
