@@ -145,8 +145,7 @@ static void log_failure(const KubeAuth *a, const char *before, usec_t now)
                 return;
         log_event(good ? LOG_WARNING : LOG_ERR, MESSAGE_CREDENTIALS_LACKING,
                   "Cannot get credentials for the API server %s: %s; trying again in %s%s%s",
-                  a->config->server, a->problem,
-                  clock_format_duration(retry, usec_sub(a->next_fetch, now)),
+                  a->config->server, a->problem, clock_format_duration(retry, usec_sub(a->next_fetch, now)),
                   !good   ? ""
                   : known ? ", and the ones that are there are good for "
                           : ", and the ones that are there stay in use",
@@ -356,8 +355,8 @@ void kube_auth_accepted(KubeAuth *a, uint64_t generation)
         a->refusals = 0;
 }
 
-/* One that was good is replaced at once, and so is the first that never was. If those that come are not taken
- * either, it is no use to hurry. */
+/* One that was good is replaced at once, and so is the first that never was. If those that come are not
+ * taken either, it is no use to hurry. */
 static void refuse(KubeAuth *a, usec_t now)
 {
         usec_t delay;
@@ -420,8 +419,8 @@ int kube_auth_new(sd_event *event, const KubeConfig *config, KubeAuth **ret)
         a->config = config;
         /* If it is of no use, connecting tells. */
         if (config->client_certificate)
-                (void) x509_certificate_expiry_of(config->client_certificate, "", &a->stats.certificate_expires,
-                                                  error);
+                (void) x509_certificate_expiry_of(config->client_certificate, "",
+                                                  &a->stats.certificate_expires, error);
         r = sd_event_add_time_relative(event, &a->timer, CLOCK_BOOTTIME, 0, 1, on_timer, a);
         if (r < 0)
                 return r;

@@ -85,8 +85,8 @@ KubeAuthWait *kube_auth_wait_free(KubeAuthWait *w);
 bool kube_auth_fetches(const KubeAuth *a);
 
 typedef struct KubeAuthStats {
-        uint64_t fetched, failed; /* how often */
-        usec_t expires;           /* of what was fetched last, on CLOCK_REALTIME; 0: not known */
+        uint64_t fetched, failed;   /* how often */
+        usec_t expires;             /* of what was fetched last, on CLOCK_REALTIME; 0: not known */
         usec_t certificate_expires; /* of the client certificate in use, the same; 0: there is none */
 } KubeAuthStats;
 const KubeAuthStats *kube_auth_stats(const KubeAuth *a);

@@ -16,12 +16,12 @@ typedef struct KubeCredential {
 /* Wipes and frees what is in it. */
 void kube_credential_done(KubeCredential *c);
 
-/* Whether its client certificate and its key, if it has any, are fit for use, and when the certificate ends; 0:
- * it has none. Returns 0 or a negative errno, with a sentence in error. */
+/* Whether its client certificate and its key, if it has any, are fit for use, and when the certificate ends;
+ * 0: it has none. Returns 0 or a negative errno, with a sentence in error. */
 int kube_credential_check(const KubeCredential *c, usec_t *ret, char error[static X509_ERROR_MAX]);
 
-/* How long it is good for; USEC_INFINITY: not known. now is CLOCK_REALTIME. What has expired when it comes is
- * good for a minute: it comes from a host with another clock, and would be fetched again and again
+/* How long it is good for; USEC_INFINITY: not known. now is CLOCK_REALTIME. What has expired when it comes
+ * is good for a minute: it comes from a host with another clock, and would be fetched again and again
  * (kubernetes#106768). */
 usec_t kube_credential_life(const KubeCredential *c, usec_t now);
 

@@ -31,11 +31,12 @@ struct KubeExecPlugin {
 
 char *kube_exec_info(const KubeExec *config)
 {
-        return str_printf(INFO_VARIABLE
-                          "{\"kind\":\"ExecCredential\",\"apiVersion\":\"%s\",\"spec\":{\"interactive\":false"
-                          "%s%s}}",
-                          config->api_version, config->cluster ? ",\"cluster\":" : "",
-                          config->cluster ? config->cluster : "");
+        return str_printf(
+                INFO_VARIABLE
+                "{\"kind\":\"ExecCredential\",\"apiVersion\":\"%s\",\"spec\":{\"interactive\":false"
+                "%s%s}}",
+                config->api_version, config->cluster ? ",\"cluster\":" : "",
+                config->cluster ? config->cluster : "");
 }
 
 /* Takes a string that may be empty, which is as good as none. */

@@ -24,11 +24,11 @@ DEFINE_TRIVIAL_CLEANUP_FUNC(KubeExecPlugin *, kube_exec_free);
 /* Who fetches for a KubeAuth; self is the KubeExecPlugin. */
 extern const KubeAuthProvider kube_exec_provider;
 
-/* What the program finds in its environment, "KUBERNETES_EXEC_INFO={...}": which version of ExecCredential it
- * has to print, that nobody sits there who could be asked, and which cluster it is about, if it is to know.
- * Pure. The caller wipes and frees it; NULL when memory is out. */
+/* What the program finds in its environment, "KUBERNETES_EXEC_INFO={...}": which version of ExecCredential
+ * it has to print, that nobody sits there who could be asked, and which cluster it is about, if it is to
+ * know. Pure. The caller wipes and frees it; NULL when memory is out. */
 char *kube_exec_info(const KubeExec *config);
 
-/* Reads what it printed. Pure. Returns NULL with *ret, which the caller frees with kube_credential_done(), or
- * what is wrong with it, for people and without a secret. */
+/* Reads what it printed. Pure. Returns NULL with *ret, which the caller frees with kube_credential_done(),
+ * or what is wrong with it, for people and without a secret. */
 const char *kube_exec_read(const Buf *output, const KubeExec *config, KubeCredential *ret);

@@ -38,7 +38,8 @@ static void tell(const KubeExpiry *x, usec_t left)
         (void) clock_format_rfc3339(time, x->end);
         if (left > 0)
                 log_event(LOG_WARNING, MESSAGE_KUBECONFIG_AGES,
-                          "The client certificate of the kubeconfig's context %s, for %s, expires in %s, on %s; "
+                          "The client certificate of the kubeconfig's context %s, for %s, expires in %s, on "
+                          "%s; "
                           "a new one in its place is used at once",
                           c->context, c->server, clock_format_duration(text, left), time);
         else
@@ -59,7 +60,8 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *userdata)
                 x->over = left == 0;
                 x->told_at = now;
         }
-        (void) sd_event_source_set_time_relative(x->timer, left > 0 ? MIN(left, USEC_PER_DAY) : USEC_PER_DAY);
+        (void) sd_event_source_set_time_relative(x->timer,
+                                                 left > 0 ? MIN(left, USEC_PER_DAY) : USEC_PER_DAY);
         (void) sd_event_source_set_enabled(x->timer, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -77,7 +79,8 @@ int kube_expiry_new(sd_event *event, const KubeConfig *config, KubeExpiry **ret)
         /* One that cannot be read is told of when connecting fails. */
         if (config->client_certificate &&
             x509_certificate_expiry_of(config->client_certificate, "", &x->end, error) >= 0) {
-                r = sd_event_add_time_relative(event, &x->timer, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_timer, x);
+                r = sd_event_add_time_relative(event, &x->timer, CLOCK_BOOTTIME, 0, USEC_PER_SEC, on_timer,
+                                               x);
                 if (r < 0)
                         return r;
                 (void) sd_event_source_set_time_relative(x->timer, 0);

@@ -12,8 +12,8 @@
 
 typedef struct KubeExpiry KubeExpiry;
 
-/* Looks at once, and then once a day. config has to outlive it; with no certificate there is nothing to tell.
- * Returns 0 or a negative errno. */
+/* Looks at once, and then once a day. config has to outlive it; with no certificate there is nothing to
+ * tell. Returns 0 or a negative errno. */
 int kube_expiry_new(sd_event *event, const KubeConfig *config, KubeExpiry **ret);
 
 /* NULL is fine. */

@@ -392,9 +392,10 @@ static void test_what_is_there_stays_in_use(void **state)
         said[0] = '\0';
         pass(f, 9 * USEC_PER_MINUTE);
         fail_fetch(f, "it exited with status 1");
-        assert_string_equal(said, "4 Cannot get credentials for the API server https://api.example:6443: it "
-                                  "exited with status 1; trying again in 5s, and the ones that are there are "
-                                  "good for 1min\n");
+        assert_string_equal(said,
+                            "4 Cannot get credentials for the API server https://api.example:6443: it "
+                            "exited with status 1; trying again in 5s, and the ones that are there are "
+                            "good for 1min\n");
         assert_string_equal(said_id, MESSAGE_CREDENTIALS_LACKING);
         assert_string_equal(token(f), "old");
         assert_string_equal(kube_auth_error(f->auth), "it exited with status 1");
@@ -448,8 +449,9 @@ static void test_between_failures_nobody_waits(void **state)
         await(f, 0);
         fail_fetch(f, "it is broken");
         assert_string_equal(f->problem, "it is broken");
-        assert_non_null(strstr(said, "3 Cannot get credentials for the API server https://api.example:6443: it "
-                                     "is broken; trying again in 5s\n"));
+        assert_non_null(strstr(said,
+                               "3 Cannot get credentials for the API server https://api.example:6443: it "
+                               "is broken; trying again in 5s\n"));
         for (unsigned i = 0; i < 10; i++) {
                 assert_null(token(f));
                 await(f, 1);
@@ -597,7 +599,8 @@ static void test_a_certificate_ends_by_itself(void **state)
         assert_true(kube_auth_identity(f->auth, &identity));
         assert_int_not_equal(identity.certificate_generation, before);
         assert_int_equal(kube_auth_stats(f->auth)->expires, wall + USEC_PER_HOUR);
-        assert_int_equal(kube_auth_stats(f->auth)->certificate_expires, FIXTURE_RSA_NOT_AFTER * USEC_PER_SEC);
+        assert_int_equal(kube_auth_stats(f->auth)->certificate_expires,
+                         FIXTURE_RSA_NOT_AFTER * USEC_PER_SEC);
 }
 
 static void test_a_certificate_that_is_none(void **state)

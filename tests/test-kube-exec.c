@@ -35,8 +35,9 @@ static void test_info(void **state)
         x.api_version = (char *) V1BETA1;
         x.cluster = (char *) "{\"server\":\"https://x\"}";
         whole = kube_exec_info(&x);
-        assert_string_equal(whole, "KUBERNETES_EXEC_INFO={\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1BETA1
-                                   "\",\"spec\":{\"interactive\":false,\"cluster\":{\"server\":\"https://x\"}}}");
+        assert_string_equal(whole,
+                            "KUBERNETES_EXEC_INFO={\"kind\":\"ExecCredential\",\"apiVersion\":\"" V1BETA1
+                            "\",\"spec\":{\"interactive\":false,\"cluster\":{\"server\":\"https://x\"}}}");
 }
 
 /* --- what it says ------------------------------------------------------------------------------------ */
@@ -58,14 +59,16 @@ static void test_credentials(void **state)
                 usec_t expires;
         } cases[] = {
                 { STATUS("\"token\":\"abc.def\""), "abc.def" },
-                { " " STATUS("\"token\":\"abc\",\"expirationTimestamp\":\"2026-11-23T19:19:27Z\"") "\n", "abc",
-                  .expires = 1795461567 * USEC_PER_SEC },
+                { " " STATUS("\"token\":\"abc\",\"expirationTimestamp\":\"2026-11-23T19:19:27Z\"") "\n",
+                  "abc", .expires = 1795461567 * USEC_PER_SEC },
                 { STATUS("\"token\":\"abc\",\"expirationTimestamp\":\"2026-11-23T20:19:27.5+01:00\""), "abc",
                   .expires = 1795461567 * USEC_PER_SEC },
                 { STATUS("\"token\":\"abc\",\"expirationTimestamp\":null"), "abc" },
                 { STATUS("\"clientCertificateData\":\"C\\nD\",\"clientKeyData\":\"K\""), NULL, "C\nD", "K" },
-                { STATUS("\"token\":\"\",\"clientCertificateData\":\"C\",\"clientKeyData\":\"K\""), NULL, "C", "K" },
-                { STATUS("\"token\":\"a\",\"clientCertificateData\":\"C\",\"clientKeyData\":\"K\",\"more\":1"),
+                { STATUS("\"token\":\"\",\"clientCertificateData\":\"C\",\"clientKeyData\":\"K\""), NULL,
+                  "C", "K" },
+                { STATUS("\"token\":\"a\",\"clientCertificateData\":\"C\",\"clientKeyData\":\"K\",\"more\":"
+                         "1"),
                   "a", "C", "K" },
         };
 
@@ -100,7 +103,8 @@ static void test_no_credentials(void **state)
                 { CREDENTIAL(V1, ",\"status\":\"s3cret\""), "it has no status" },
                 { CREDENTIAL(V1, ",\"status\":{}"),
                   "there is neither a token nor a client certificate in its status" },
-                { STATUS("\"token\":\"\""), "there is neither a token nor a client certificate in its status" },
+                { STATUS("\"token\":\"\""),
+                  "there is neither a token nor a client certificate in its status" },
                 { STATUS("\"token\":7"), "there is neither a token nor a client certificate in its status" },
                 { STATUS("\"token\":\"s3cret\",\"clientKeyData\":\"s3cret\""),
                   "it has status.clientKeyData without clientCertificateData" },
@@ -199,8 +203,8 @@ static void run_script(const char *script, char **env)
 
 static void test_it_runs(void **state)
 {
-        char *env[] = { (char *) "FIRST=one", (char *) "KUBERNETES_EXEC_INFO=theirs", (char *) "HOME=/theirs",
-                        NULL };
+        char *env[] = { (char *) "FIRST=one", (char *) "KUBERNETES_EXEC_INFO=theirs",
+                        (char *) "HOME=/theirs", NULL };
 
         assert_int_equal(setenv("EATR_TEST", "ours", 1), 0);
         run_script(PRINT "$FIRST,$HOME,$EATR_TEST,${1%% *},${KUBERNETES_EXEC_INFO##*:}", env);
@@ -228,25 +232,27 @@ static void test_it_fails(void **state)
 {
         KubeExec x = config("no-such-program", NULL, NULL);
 
-        run_script("echo 'token: s3cretS3CRET0123456789abcdef' >&2; echo no network >&2; " PRINT "a; exit 3", NULL);
+        run_script("echo 'token: s3cretS3CRET0123456789abcdef' >&2; echo no network >&2; " PRINT "a; exit 3",
+                   NULL);
         assert_string_equal(result.problem,
                             "the kubeconfig's program /bin/sh: it exited with status 3: no network");
         assert_null(result.credential.token);
         run_script("echo all is well >&2; echo s3cret", NULL);
-        assert_string_equal(result.problem,
-                            "the kubeconfig's program /bin/sh: what it printed is not JSON");
+        assert_string_equal(result.problem, "the kubeconfig's program /bin/sh: what it printed is not JSON");
         run_script("kill -9 $$", NULL);
         assert_non_null(strstr(result.problem, "it was killed by signal 9"));
         run_script("head -c 300000 /dev/zero", NULL);
         assert_string_equal(result.problem,
                             "the kubeconfig's program /bin/sh: it printed more than 256 KiB");
         run(&x);
-        assert_string_equal(result.problem, "the kubeconfig's program no-such-program: cannot run it: No such "
-                                            "file or directory");
+        assert_string_equal(result.problem,
+                            "the kubeconfig's program no-such-program: cannot run it: No such "
+                            "file or directory");
         x.install_hint = (char *) "see\n https://x.example";
         run(&x);
-        assert_string_equal(result.problem, "the kubeconfig's program no-such-program: cannot run it: No such "
-                                            "file or directory (to install it: see  https://x.example)");
+        assert_string_equal(result.problem,
+                            "the kubeconfig's program no-such-program: cannot run it: No such "
+                            "file or directory (to install it: see  https://x.example)");
 }
 
 static void test_a_long_hint_is_cut(void **state)
@@ -311,7 +317,8 @@ static int set_up(void **state)
 {
         sigset_t mask;
 
-        if (sigemptyset(&mask) < 0 || sigaddset(&mask, SIGCHLD) < 0 || sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+        if (sigemptyset(&mask) < 0 || sigaddset(&mask, SIGCHLD) < 0 ||
+            sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return -1;
         return sd_event_new(&event) < 0 ? -1 : folder_set_up(state);
 }

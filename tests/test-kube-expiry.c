@@ -65,9 +65,10 @@ static void test_a_month_before(void **state)
         pass_days(&f, 9);
         assert_string_equal(said, "");
         pass_days(&f, 2);
-        assert_string_equal(said, "4 The client certificate of the kubeconfig's context prod, for "
-                                  "https://api.example:6443, expires in 30d, on 2056-11-15T13:23:04Z; a new one "
-                                  "in its place is used at once\n");
+        assert_string_equal(said,
+                            "4 The client certificate of the kubeconfig's context prod, for "
+                            "https://api.example:6443, expires in 30d, on 2056-11-15T13:23:04Z; a new one "
+                            "in its place is used at once\n");
         assert_string_equal(said_id, MESSAGE_KUBECONFIG_AGES);
         assert_int_equal(count_of('4'), 1);
         pass_days(&f, 5);
@@ -88,9 +89,10 @@ static void test_when_it_is_over(void **state)
         clockwork_pass(f.event, USEC_PER_HOUR - 1);
         assert_int_equal(count_of('4'), 0);
         clockwork_pass(f.event, 1);
-        assert_string_equal(said, "3 The client certificate of the kubeconfig's context prod has expired, on "
-                                  "2056-11-15T13:23:04Z, and https://api.example:6443 does not take it any more; "
-                                  "a new one in its place is used at once\n");
+        assert_string_equal(said,
+                            "3 The client certificate of the kubeconfig's context prod has expired, on "
+                            "2056-11-15T13:23:04Z, and https://api.example:6443 does not take it any more; "
+                            "a new one in its place is used at once\n");
         assert_int_equal(count_of('3'), 1);
         pass_days(&f, 3);
         assert_int_equal(count_of('3'), 3);
