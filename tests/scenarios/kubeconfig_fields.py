@@ -138,7 +138,8 @@ PROXIES = [
     one("the environment's proxy", FAR, env={"HTTPS_PROXY": "http://$http"}),
     one("the environment's proxy in small letters", FAR, env={"https_proxy": "http://$http"}),
     one("the environment's proxy without a scheme", FAR, env={"HTTPS_PROXY": "$http"}),
-    one("the environment's proxy with a login", API, env={"HTTPS_PROXY": "http://jane:pass%3Aword-3b1f70d9@$http_login"}),
+    one("the environment's proxy with a login", API,
+        env={"HTTPS_PROXY": "http://jane:pass%3Aword-3b1f70d9@$http_login"}),
     one("the environment's SOCKS5 proxy", API, env={"HTTPS_PROXY": "socks5://$socks"}),
     one("NO_PROXY names what is the server's name in TLS only", f"{FAR}, tls-server-name: api.example",
         env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "api.example"}, eatr=FAILS, says="240.0.0.1", why=_RENAMED),
@@ -155,7 +156,8 @@ PROXIES = [
         kubectl=FAILS, says="240.0.0.1"),
     one("NO_PROXY is for all", FAR, env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "*"},
         kubectl=FAILS, says="240.0.0.1"),
-    one("NO_PROXY names another address", FAR, env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "240.0.0.10,1.2.0.0/8"}),
+    one("NO_PROXY names another address", FAR,
+        env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "240.0.0.10,1.2.0.0/8"}),
     one("a proxy for all protocols", FAR, env={"ALL_PROXY": "http://$http"}, kubectl=FAILS, eatr=REACHES, why=_CURL),
 ]
 
@@ -165,7 +167,8 @@ _JWT = ".".join(
     base64.urlsafe_b64encode(part.encode()).decode().rstrip("=")
     for part in ('{"alg":"RS256"}', '{"exp":4070908800}', "signature")
 )
-_OIDC = f"auth-provider: {{name: oidc, config: {{idp-issuer-url: 'https://i.example', client-id: c, id-token: {_JWT}}}}}"
+_PROVIDER = "idp-issuer-url: 'https://i.example', client-id: c, id-token: " + _JWT
+_OIDC = f"auth-provider: {{name: oidc, config: {{{_PROVIDER}}}}}"
 _FILES = {"pki/c.crt": "$k3s_cert_pem", "pki/c.key": "$k3s_key_pem"}
 
 USERS = [
@@ -199,7 +202,8 @@ USERS = [
     refused("a tokenFile that is not there", user="tokenFile: secrets/t", says="secrets/t"),
     refused("an empty tokenFile", user="tokenFile: t", files={"t": "\n"}, says="empty"),
     one("a name and a password", user="username: jane, password: '$password'"),
-    refused("a name and a password and a token", user=f"username: jane, password: '$password', {TOKEN}", says='user "u"'),
+    refused("a name and a password and a token", user=f"username: jane, password: '$password', {TOKEN}",
+            says='user "u"'),
     one("impersonation", user=f"{TOKEN}, as: jane"),
     one("impersonation with a certificate", user="client-certificate-data: $admin_cert, client-key-data: $admin_key, "
         "as: 'system:serviceaccount:ops:eatr'"),
@@ -258,7 +262,8 @@ PLUGINS = [
     one("a plugin that is told all", _EXTENDED, exec_(version=_V1, more=_TELLS), plugins=_GIVES_V1),
     one("a plugin that is told a CA's file", "server: $alpha, certificate-authority: ca.crt",
         exec_(version=_V1, more=_TELLS), plugins=_GIVES_V1, files={"ca.crt": "$alpha_ca_pem"}),
-    one("a plugin that is told of a proxy", _proxy("http://$http"), exec_(version=_V1, more=_TELLS), plugins=_GIVES_V1),
+    one("a plugin that is told of a proxy", _proxy("http://$http"), exec_(version=_V1, more=_TELLS),
+        plugins=_GIVES_V1),
     one("a plugin that is told that nothing is verified", "server: $alpha/a/, insecure-skip-tls-verify: true",
         exec_(version=_V1, more=_TELLS), plugins=_GIVES_V1),
     one("a plugin by a path", user=exec_("./bin/plugin"), plugins=_GIVES),
@@ -289,7 +294,8 @@ PLUGINS = [
             plugins=_GIVES, says='user "u".*v1alpha1'),
     refused("a plugin without a version", user="exec: {command: plugin}", plugins=_GIVES, says='user "u".*apiVersion'),
     refused("a plugin without a command", user=f"exec: {{apiVersion: {_V1BETA1}}}", says='user "u".*command'),
-    refused("a plugin with a nameless variable", user=exec_(more="env: [{value: x}]"), plugins=_GIVES, says='user "u".*env'),
+    refused("a plugin with a nameless variable", user=exec_(more="env: [{value: x}]"), plugins=_GIVES,
+            says='user "u".*env'),
 ]
 
 # The file -----------------------------------------------------------------------------------------------
@@ -348,8 +354,8 @@ current-context: x
 contexts: [{name: x, context: {cluster: c, user: u, namespace: ~}}]
 clusters: [{name: c, cluster: {server: $alpha, certificate-authority-data: $alpha_ca, certificate-authority: null,
   insecure-skip-tls-verify: false, tls-server-name: '', proxy-url: ''}}]
-users: [{name: u, user: {token: $token, tokenFile: '', client-certificate-data: '', client-key: null, as: '', exec: null,
-  auth-provider: null, username: ''}}]
+users: [{name: u, user: {token: $token, tokenFile: '', client-certificate-data: '', client-key: null, as: '',
+  exec: null, auth-provider: null, username: ''}}]
 """
 _TWO = (
     f"clusters: [{{name: c, cluster: {{{ALPHA}}}}}, {{name: d, cluster: {{{BETA}}}}}]\n"
@@ -369,8 +375,9 @@ FILES = [
          kubeconfig=":$dir/no:$dir/b::$dir/a:$dir/a:"),
     Case("a list: paths start where they are written",
          {"one/a": "clusters: [{name: c, cluster: {server: $alpha, certificate-authority: ca.crt}}]\n",
-          "one/ca.crt": "$alpha_ca_pem", "two/b": _CURRENT + _CONTEXTS + "users: [{name: u, user: {tokenFile: ../t}}]\n",
-          "t": "$other"}, kubeconfig="$dir/one/a:$dir/two/b"),
+          "one/ca.crt": "$alpha_ca_pem", "t": "$other",
+          "two/b": _CURRENT + _CONTEXTS + "users: [{name: u, user: {tokenFile: ../t}}]\n"},
+         kubeconfig="$dir/one/a:$dir/two/b"),
     Case("a list with a broken file", {"a": text(), "b": "users: [\n"}, kubeconfig="$dir/a:$dir/b", kubectl=REFUSES,
          says="/b: "),
     Case("a list of files that are not there", {}, kubeconfig="$dir/a:$dir/b", kubectl=REFUSES, says=r"\$KUBECONFIG"),
@@ -382,7 +389,8 @@ FILES = [
     whole("a file of comments", "# nothing\n---\n", kubectl=REFUSES),
     whole("JSON", _JSON),
     whole("JSON on one line", json.dumps(json.loads(_JSON))),
-    whole("JSON with what YAML does not have", _JSON.replace("    ", "\t").replace("$alpha\"", "https:\\/\\/127.0.0.1:$alpha_port\""),
+    whole("JSON with what YAML does not have",
+          _JSON.replace("    ", "\t").replace('"$alpha"', '"https:\\/\\/127.0.0.1:$alpha_port"'),
           kubectl=REFUSES, eatr=REACHES, why="it is JSON all the same"),
     whole("JSON that ends too early", _JSON.rstrip()[:-1], kubectl=REFUSES, says="config"),
     whole("YAML's anchors and merge keys", _ANCHORS),
@@ -396,13 +404,14 @@ FILES = [
     whole("fields that say nothing", _NULLS),
     whole("no apiVersion and no kind", _CLUSTERS + _USERS + _CONTEXTS + _CURRENT),
     whole("another kind", text().replace("kind: Config", "kind: Pod"), kubectl=REFUSES, says="kind"),
-    whole("another apiVersion", text().replace("apiVersion: v1", "apiVersion: v2"), kubectl=REFUSES, says="apiVersion"),
+    whole("another apiVersion", text().replace("apiVersion: v1", "apiVersion: v2"), kubectl=REFUSES,
+          says="apiVersion"),
     whole("a token that is a number", text(user="token: 12345"), kubectl=REFUSES, says="quotes"),
     whole("a name twice", _CURRENT + _CONTEXTS + _USERS + _CLUSTERS.replace("]", ", {name: c, cluster: {}}]"),
           kubectl=REFUSES, says='"c" is there twice'),
     whole("a field twice", text("server: $beta, " + ALPHA)),
-    whole("a name that YAML 1.1 takes for a boolean", text().replace("name: x", "name: y").replace("context: x", "context: y"), kubectl=REFUSES,
-          says="quotes"),
+    whole("a name that YAML 1.1 takes for a boolean",
+          text().replace("name: x", "name: y").replace("context: x", "context: y"), kubectl=REFUSES, says="quotes"),
     whole("no current-context", _CLUSTERS + _USERS + _CONTEXTS, kubectl=REFUSES, says="current-context"),
     whole("a current-context that is not there", text().replace("current-context: x", "current-context: z"),
           kubectl=REFUSES, says='"z"'),

@@ -113,7 +113,8 @@ told = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
 cluster = told["spec"].get("cluster", {})
 if cluster.get("config", "") is None:  # Go writes it where there is none
     del cluster["config"]
-run = {"argv": [os.path.normpath(sys.argv[0]), *sys.argv[1:]], "env": seen, "told": told, "terminal": sys.stdin.isatty()}
+argv = [os.path.normpath(sys.argv[0]), *sys.argv[1:]]
+run = {"argv": argv, "env": seen, "told": told, "terminal": sys.stdin.isatty()}
 with open(%(runs)r, "a") as file:
     file.write(json.dumps(run, sort_keys=True) + "\\n")
 sys.stdout.write(%(stdout)r)
