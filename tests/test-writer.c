@@ -989,6 +989,26 @@ static void test_a_reload_brings_other_labels(void **state)
         assert_int_equal(s->healed, 1);
 }
 
+/* Where something takes the managers out nobody knows whose labels are there, and all would seem to be
+ * amiss. */
+static void test_labels_without_managers(void **state)
+{
+        static const char text[] = SCRIPT_SECRET("", "5", ID);
+        char *labels[] = { (char *) "team=infra", NULL };
+        _cleanup_json_ cJSON *j = NULL;
+        _cleanup_free_ char *unmanaged = NULL;
+        Fixture *f = *state;
+
+        assert_int_equal(json_parse(text, strlen(text), 65536, &j), 0);
+        cJSON_DeleteItemFromObject((cJSON *) json_get(j, "metadata"), "managedFields");
+        unmanaged = json_print(j);
+        f->config.extras.labels = labels;
+        make(f, &f->auths);
+        observe(f, add(f, "a"), unmanaged);
+        writer_start(f->writer);
+        expect_writes(f, 0);
+}
+
 /* It is not for its time to come: the keys are others, or the registry does not take it. Whether this process
  * has written it or an earlier one makes no difference; what another one has written stays. */
 static void test_tokens_that_are_replaced_out_of_turn(void **state)
@@ -1101,6 +1121,7 @@ int main(void)
                 TEST(test_a_stop),
                 TEST(test_a_reload_sets_limits),
                 TEST(test_a_reload_brings_other_labels),
+                TEST(test_labels_without_managers),
                 TEST(test_tokens_that_are_replaced_out_of_turn),
                 TEST(test_dropped_while_in_flight),
                 TEST(test_dry_run),
