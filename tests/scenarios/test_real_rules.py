@@ -236,7 +236,7 @@ def relabel(cluster: ControlPlane, chance: random.Random, right: Verdicts) -> No
         change(cluster, name, labels={"env": chance.choice(("prod", "dev", None)), "tier": chance.choice("2359")})
 
 
-@pytest.mark.parametrize("on_exclude", ["keep"])
+@pytest.mark.parametrize("on_exclude", ["keep", "delete"])
 def test_exactly_the_right_namespaces_have_a_secret(
     cluster: ControlPlane, ecr: Ecr, eatr: MakeEatr, on_exclude: str
 ) -> None:
