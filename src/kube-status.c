@@ -41,7 +41,8 @@ static KubeDenial read_denial(long code, const char *message)
                 return KUBE_DENIAL_POLICY;
         if (strstr(message, "ValidatingAdmissionPolicy '") && strstr(message, " denied request: "))
                 return KUBE_DENIAL_POLICY;
-        if (forbidden && (strstr(message, ": exceeded quota: ") || strstr(message, ": failed quota: ")))
+        if (forbidden && (strstr(message, ": exceeded quota: ") || strstr(message, ": failed quota: ") ||
+                          strstr(message, ": status unknown for quota: ")))
                 return KUBE_DENIAL_QUOTA;
         if (forbidden &&
             ((strstr(message, ": User ") && strstr(message, " cannot ")) || endswith(message, ": ")))

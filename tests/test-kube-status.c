@@ -70,6 +70,11 @@ static const struct {
                  "{}"),
           "Forbidden", "secrets \"ecr\" is forbidden: failed quota: q: must specify secrets",
           .denial = KUBE_DENIAL_QUOTA },
+        { 403,
+          STATUS(403, "Forbidden",
+                 "secrets \\\"ecr\\\" is forbidden: status unknown for quota: q, resources: secrets", "{}"),
+          "Forbidden", "secrets \"ecr\" is forbidden: status unknown for quota: q, resources: secrets",
+          .denial = KUBE_DENIAL_QUOTA },
         /* No namespace, user or webhook gets its name read for one of these. */
         { 403,
           STATUS(403, "Forbidden",
