@@ -43,6 +43,26 @@ static int healed(Buf *b, const char *name, const Eatr *e)
         return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->healed);
 }
 
+static int adopted(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->adopted);
+}
+
+static int recreated(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->recreated);
+}
+
+static int deleted(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->deleted);
+}
+
+static int fights(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->fights);
+}
+
 static int write_failures(Buf *b, const char *name, const Eatr *e)
 {
         return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->failed);
@@ -368,7 +388,16 @@ static const MetricFamily families[] = {
         { "secret_renewals_total", "counter", "Secrets given a new token in place.", renewed },
         { "eatr_secret_heals_total", "counter", "Writes because a Secret had been deleted or edited.",
           healed },
-        { "eatr_secret_write_failures_total", "counter", "Writes of Secrets that failed.", write_failures },
+        { "eatr_secrets_adopted_total", "counter", "Other people's Secrets that eatr has taken over.",
+          adopted },
+        { "eatr_secrets_recreated_total", "counter",
+          "Secrets that could not be changed, and were deleted for a new one.", recreated },
+        { "eatr_secrets_deleted_total", "counter",
+          "Secrets deleted because their namespaces had been excluded.", deleted },
+        { "eatr_secret_fights_total", "counter",
+          "How often somebody began to undo again and again what eatr writes.", fights },
+        { "eatr_secret_write_failures_total", "counter", "Writes and deletes of Secrets that failed.",
+          write_failures },
         { "eatr_secret_last_write_timestamp_seconds", "gauge", "When a Secret was last written; 0 if never.",
           last_write },
         { "eatr_namespaces", "gauge", "Namespaces by state.", namespaces },
