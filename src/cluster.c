@@ -436,6 +436,7 @@ static bool node_settled(const Node *n, unsigned tries)
         switch (n->plan.reason) {
         case PLAN_UNWANTED:
         case PLAN_KEPT:
+        case PLAN_SHARED:
         case PLAN_FRESH:
         case PLAN_FOREIGN:
         case PLAN_REFUSED:

@@ -24,11 +24,12 @@ static const BackoffPolicy backoff_denied = { .base = 30 * USEC_PER_SEC, .cap = 
 const char *plan_reason_to_string(PlanReason r)
 {
         static const char *const names[_PLAN_REASON_MAX] = {
-                [PLAN_UNWANTED] = "unwanted", [PLAN_KEPT] = "kept",         [PLAN_EXCLUDED] = "excluded",
-                [PLAN_NO_TOKEN] = "no-token", [PLAN_FOREIGN] = "foreign",   [PLAN_REFUSED] = "refused",
-                [PLAN_GOING] = "going",       [PLAN_BACKOFF] = "backoff",   [PLAN_FIGHTING] = "fighting",
-                [PLAN_FRESH] = "fresh",       [PLAN_CREATE] = "create",     [PLAN_HEAL] = "heal",
-                [PLAN_ADOPT] = "adopt",       [PLAN_RECREATE] = "recreate", [PLAN_RENEW] = "renew",
+                [PLAN_UNWANTED] = "unwanted", [PLAN_KEPT] = "kept",         [PLAN_SHARED] = "shared",
+                [PLAN_EXCLUDED] = "excluded", [PLAN_NO_TOKEN] = "no-token", [PLAN_FOREIGN] = "foreign",
+                [PLAN_REFUSED] = "refused",   [PLAN_GOING] = "going",       [PLAN_BACKOFF] = "backoff",
+                [PLAN_FIGHTING] = "fighting", [PLAN_FRESH] = "fresh",       [PLAN_CREATE] = "create",
+                [PLAN_HEAL] = "heal",         [PLAN_ADOPT] = "adopt",       [PLAN_RECREATE] = "recreate",
+                [PLAN_RENEW] = "renew",
         };
 
         return names[r];
@@ -137,8 +138,10 @@ static Plan plan_unwanted(const Target *t, const PlanRules *rules, usec_t now)
 
         if (t->verdict == MATCH_TERMINATING || !s->exists || !s->ours || s->going)
                 return nothing(PLAN_UNWANTED);
-        if (rules->on_exclude != CONF_EXCLUDE_DELETE || !s->owned || !*s->uid)
+        if (rules->on_exclude != CONF_EXCLUDE_DELETE)
                 return nothing(PLAN_KEPT);
+        if (!s->owned || !*s->uid)
+                return nothing(PLAN_SHARED);
         if (t->retry_at > now)
                 return wait_until(PLAN_BACKOFF, t->retry_at);
         p = about(t, PLAN_DELETE, PLAN_EXCLUDED);

@@ -45,6 +45,7 @@ typedef enum PlanAction {
 typedef enum PlanReason {
         PLAN_UNWANTED, /* the rules or its state exclude the namespace */
         PLAN_KEPT,     /* they do, and eatr's Secret that is there stays */
+        PLAN_SHARED,   /* it is to go, but others have written to it, too */
         PLAN_EXCLUDED, /* they do, and eatr's Secret that is there goes */
         PLAN_NO_TOKEN, /* there is no token, or one of them has run out */
         PLAN_FOREIGN,  /* the Secret is somebody else's */

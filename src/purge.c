@@ -64,7 +64,7 @@ static bool is_there(const Node *n)
 /* Not what others have written to as well, nor what is on its way out. */
 static bool is_to_go(const Node *n)
 {
-        return is_there(n) && n->plan.reason != PLAN_KEPT && !n->target.secret.going;
+        return is_there(n) && n->plan.reason != PLAN_SHARED && !n->target.secret.going;
 }
 
 /* Whether all has been tried that could be, see cluster_settled(). */
@@ -92,7 +92,7 @@ static const char *why_left(const Node *n, char ret[static WHY_MAX])
 
         if (s->going)
                 return "it is being deleted, and its finalizers hold it";
-        if (n->plan.reason != PLAN_KEPT)
+        if (n->plan.reason != PLAN_SHARED)
                 return n->problem ? n->problem : "its turn has not come";
         (void) snprintf(ret, WHY_MAX, "it is not eatr's alone, %s wrote to it, too",
                         *s->manager ? s->manager : "somebody");

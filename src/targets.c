@@ -57,6 +57,7 @@ static Node *node_free(Node *n)
 {
         (void) kube_request_free(n->request);
         free(n->problem);
+        free(n->was);
         free(n->name);
         free(n);
         return NULL;

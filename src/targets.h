@@ -37,6 +37,7 @@ typedef struct Node {
         bool fighting;   /* the begin of a fight has been told of, and not yet its end */
         bool warned;     /* its failure has been told of aloud */
         char *problem;   /* why the last write failed; NULL: it did not */
+        char *was; /* what is about to be taken over or replaced, in words; NULL: nothing, or no memory */
         usec_t wake_at;  /* CLOCK_BOOTTIME to plan it again; USEC_INFINITY: no need */
         bool pretended;  /* in a dry run: its write has been told of */
         KubeRequest *request;

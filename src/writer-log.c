@@ -119,14 +119,13 @@ static void log_refused(const WriterLog *l, const Node *n, int level)
 
 static void log_kept(const WriterLog *l, const Node *n)
 {
-        const KubeSecret *s = &n->target.secret;
-        const char *who = *s->manager ? s->manager : "others";
+        const char *manager = n->target.secret.manager;
 
-        if (l->on_exclude == CONF_EXCLUDE_DELETE)
-                node_log(n, LOG_INFO, "keeping Secret %s, which is not eatr's alone: %s wrote to it, too",
-                         l->secret_name, who);
-        else
+        if (n->plan.reason == PLAN_KEPT)
                 node_log(n, LOG_DEBUG, "keeping Secret %s, which gets no new tokens", l->secret_name);
+        else
+                node_log(n, LOG_INFO, "keeping Secret %s, which is not eatr's alone: %s wrote to it, too",
+                         l->secret_name, *manager ? manager : "others");
 }
 
 static void log_fight(const WriterLog *l, Node *n)
@@ -139,8 +138,7 @@ static void log_fight(const WriterLog *l, Node *n)
         if (t->verdict != MATCH_WANTED)
                 tell(l, n, level, MESSAGE_SECRET_FOUGHT_OVER,
                      "something keeps creating Secret %s, though the namespace is excluded; deleting it "
-                     "once "
-                     "a minute from now on, and ever less often while this goes on",
+                     "once a minute from now on, and ever less often while this goes on",
                      l->secret_name);
         else
                 tell(l, n, level, MESSAGE_SECRET_FOUGHT_OVER,
@@ -163,6 +161,7 @@ static bool is_passing(PlanReason reason)
         switch (reason) {
         case PLAN_UNWANTED:
         case PLAN_KEPT:
+        case PLAN_SHARED:
         case PLAN_FOREIGN:
         case PLAN_REFUSED:
         case PLAN_GOING:
@@ -183,7 +182,7 @@ static void log_state(const WriterLog *l, const Node *n, bool begins)
                 log_refused(l, n, level);
         else if (l->events)
                 events_settle(l->events, n->name);
-        if (begins && n->plan.reason == PLAN_KEPT)
+        if (begins && (n->plan.reason == PLAN_KEPT || n->plan.reason == PLAN_SHARED))
                 log_kept(l, n);
         else if (begins && n->plan.reason == PLAN_GOING)
                 node_log(n, LOG_INFO, "Secret %s is being deleted, waiting for its finalizers",
@@ -203,17 +202,25 @@ void writer_log_planned(const WriterLog *l, Node *n, usec_t now)
 
 /* --- what is written and deleted ------------------------------------------------------------------- */
 
+/* The watch may show what has become of it before the answer comes. */
+void writer_log_begun(Node *n)
+{
+        bool conflict = n->plan.reason == PLAN_ADOPT || n->plan.reason == PLAN_RECREATE;
+        char traits[TRAITS_MAX];
+
+        (void) str_replace(&n->was, conflict ? describe(n, traits) : NULL);
+}
+
 static void log_applied(const WriterLog *l, const Node *n, long code)
 {
         const char *name = l->secret_name;
-        char traits[TRAITS_MAX];
 
         if (n->plan.reason == PLAN_HEAL)
                 node_event(n, LOG_INFO, MESSAGE_SECRET_HEALED, "Secret %s had been %s, it is back", name,
                            code == 201 ? "deleted" : "edited");
         else if (n->plan.reason == PLAN_ADOPT)
                 tell(l, n, LOG_INFO, MESSAGE_SECRET_ADOPTED, "Secret %s is eatr's from now on%s", name,
-                     describe(n, traits));
+                     n->was ? n->was : "");
         else
                 node_log(n, n->appeared > 0 ? LOG_INFO : LOG_DEBUG, "%s Secret %s",
                          code == 201 ? "created" : "renewed", name);
@@ -221,12 +228,10 @@ static void log_applied(const WriterLog *l, const Node *n, long code)
 
 static void log_deleted(const WriterLog *l, const Node *n)
 {
-        char traits[TRAITS_MAX];
-
         if (n->plan.reason == PLAN_RECREATE)
                 tell(l, n, LOG_INFO, MESSAGE_SECRET_DELETED,
                      "deleted Secret %s, which could not be changed, to create it anew%s", l->secret_name,
-                     describe(n, traits));
+                     n->was ? n->was : "");
         else
                 tell(l, n, LOG_INFO, MESSAGE_SECRET_DELETED, "deleted Secret %s, as the namespace is %s",
                      l->secret_name, match_verdict_to_string(n->target.verdict));

@@ -11,7 +11,6 @@
 typedef struct WriterLog {
         const char *secret_name; /* has to outlive this, as has */
         Events *events;          /* which those who own the namespaces are told by; NULL: they are not */
-        ConfExclude on_exclude;
         unsigned rights_told;    /* a bit for each PlanAction that eatr has no right to, and that was told */
         unsigned warnings;       /* about failures, in the interval that ends at */
         usec_t warnings_until;   /* CLOCK_BOOTTIME */
@@ -20,8 +19,10 @@ typedef struct WriterLog {
 /* A node has been planned. What lasts is told to the namespace's owners each time, as they forget it; now is CLOCK_BOOTTIME. */
 void writer_log_planned(const WriterLog *l, Node *n, usec_t now);
 
-/* Its Secret has been written or deleted for what its plan says, but what was there before is still in its
- * target; code is the answer's. */
+/* What its plan says is about to be done. */
+void writer_log_begun(Node *n);
+
+/* Its Secret has been written or deleted for what its plan says; code is the answer's. */
 void writer_log_written(const WriterLog *l, Node *n, long code);
 
 /* The write has failed, which is this namespace's affair and has been taken in; n->problem is that of the

@@ -77,11 +77,11 @@ static void succeed(Writer *w, Node *n, long code, const WriterAnswer *answer, u
         lanes_work(w->lanes);
         if (n->target.denied)
                 retry_denied(w);
-        writer_log_written(&w->log, n, code); /* before what was there is forgotten */
         n->answered = true;
         plan_observe(&n->target, answer->gone ? NULL : &answer->secret, n->plan.version + 1);
         plan_succeeded(&n->target, &n->plan, now);
         (void) str_replace(&n->problem, NULL);
+        writer_log_written(&w->log, n, code);
         count(w, n, code, now);
 }
 
@@ -181,6 +181,7 @@ static void begin(Writer *w, Node *n, usec_t now)
         }
         if (n->plan.action == PLAN_APPLY)
                 plan_begun(&n->target, w->auths);
+        writer_log_begun(n);
         targets_move(w->targets, n, NODE_IN_FLIGHT);
         lanes_begin(w->lanes, n->plan.lane, now);
 }
@@ -371,7 +372,6 @@ static void configure(Writer *w, const WriterConfig *config)
 {
         w->config = *config;
         w->log.secret_name = config->secret_name;
-        w->log.on_exclude = config->on_exclude;
 }
 
 /* Nobody has undone what was written with other extras. */

@@ -211,15 +211,16 @@ static void test_what_cannot_be_changed(void **state)
 
 static void test_what_is_kept_against_the_rules_is_told(void **state)
 {
-        WriterLog *l = *state;
+        const WriterLog *l = *state;
         Node n = node("a"), nameless = node("b");
 
-        l->on_exclude = CONF_EXCLUDE_DELETE;
         set_manager(&n, "velero");
         plan(l, &n, PLAN_KEPT);
+        said[0] = '\0';
+        plan(l, &n, PLAN_SHARED);
         assert_said(
                 "6 namespace a: keeping Secret ecr, which is not eatr's alone: velero wrote to it, too\n");
-        plan(l, &nameless, PLAN_KEPT);
+        plan(l, &nameless, PLAN_SHARED);
         assert_said(
                 "6 namespace b: keeping Secret ecr, which is not eatr's alone: others wrote to it, too\n");
 }
@@ -279,11 +280,24 @@ static void test_what_is_deleted(void **state)
         set_type(&n, "Opaque");
         set_manager(&n, "helm");
         n.warned = true;
+        writer_log_begun(&n);
+        n.target = (Target){ 0 }; /* the watch was faster than the answer */
         writer_log_written(l, &n, 200);
         assert_said(
                 "6 namespace a: deleting Secret ecr works again\n"
                 "6 namespace a: deleted Secret ecr, which could not be changed, to create it anew, it has "
                 "type Opaque and was written by helm\n");
+        n.plan = (Plan){ .action = PLAN_APPLY, .reason = PLAN_ADOPT };
+        set_manager(&n, "helm");
+        writer_log_begun(&n);
+        set_manager(&n, "");
+        writer_log_written(l, &n, 200);
+        assert_said("6 namespace a: Secret ecr is eatr's from now on, it was written by helm\n");
+        assert_string_equal(said_id, MESSAGE_SECRET_ADOPTED);
+        /* What was there before is no matter any more. */
+        n.plan.reason = PLAN_HEAL;
+        writer_log_begun(&n);
+        assert_null(n.was);
 }
 
 static void test_what_is_written(void **state)
