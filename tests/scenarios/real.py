@@ -106,7 +106,9 @@ def is_fresh(cluster: ControlPlane, ecr: Ecr, namespace: str) -> bool:
     """Whether a namespace has the last token that ECR gave."""
     secret = cluster.secret(namespace, SECRET)
     wanted = {host_of(ecr): {"auth": ecr.last_token}}
-    return secret is not None and json.loads(value_of(secret)).get("auths") == wanted
+    if secret is None or DATA_KEY not in secret.get("data", {}):
+        return False
+    return bool(json.loads(value_of(secret)).get("auths") == wanted)
 
 
 def wait_fresh(cluster: ControlPlane, ecr: Ecr, *namespaces: str, timeout: float = 10) -> None:
