@@ -434,8 +434,14 @@ int kube_auth_new(sd_event *event, const KubeConfig *config, KubeAuth **ret)
 
 void kube_auth_set_provider(KubeAuth *a, const KubeAuthProvider *provider, void *self)
 {
+        if (a->provider)
+                a->provider->free(a->provider_self);
         a->provider = provider;
         a->provider_self = self;
+        a->next_fetch = 0;
+        if (a->fetching)
+                begin_fetch(a, clock_boottime());
+        schedule(a);
 }
 
 void kube_auth_set_changed(KubeAuth *a, kube_auth_changed_t changed, void *userdata)

@@ -41,8 +41,9 @@ typedef struct KubeAuthProvider {
 /* config has to outlive it. Returns 0 or a negative errno. */
 int kube_auth_new(sd_event *event, const KubeConfig *config, KubeAuth **ret);
 
-/* Has a provider fetch from now on, which config then needs: self is the auth's to free. At most once, and
- * before anything is asked for. */
+/* Has a provider fetch from now on, which config then needs: self is the auth's to free. The first comes before
+ * anything is asked for. A later one takes the place of that before it, which is freed: what that has fetched
+ * stays in use, and if it was to fetch, or could not, the new one does so at once. */
 void kube_auth_set_provider(KubeAuth *a, const KubeAuthProvider *provider, void *self);
 
 /* Has it tell when what kube_auth_error() says has changed. changed may not free the auth. */

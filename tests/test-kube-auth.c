@@ -653,6 +653,48 @@ static void test_callbacks_may_free_and_begin(void **state)
         assert_string_equal(f->problem, "no");
 }
 
+/* --- another provider -------------------------------------------------------------------------------- */
+
+static void test_another_provider_fetches_from_now_on(void **state)
+{
+        Fixture *f = *state;
+
+        begin_with(f, "one", USEC_PER_HOUR);
+        kube_auth_set_provider(f->auth, &methods, &provider);
+        assert_int_equal(provider.n_frees, 1);
+        pass(f, USEC_PER_MINUTE);
+        assert_string_equal(token(f), "one"); /* is good for some time */
+        assert_int_equal(provider.n_fetches, 1);
+        pass(f, 53 * USEC_PER_MINUTE);
+        assert_int_equal(provider.n_fetches, 2);
+}
+
+static void test_another_provider_begins_anew_what_was_under_way(void **state)
+{
+        Fixture *f = *state;
+
+        await(f, 0);
+        assert_int_equal(provider.n_fetches, 1);
+        kube_auth_set_provider(f->auth, &methods, &provider);
+        assert_int_equal(provider.n_cancels, 1);
+        assert_int_equal(provider.n_fetches, 2);
+        assert_int_equal(f->n_told, 0);
+        bring(f, "two", USEC_PER_HOUR);
+        assert_int_equal(f->n_told, 1);
+        assert_string_equal(token(f), "two");
+}
+
+static void test_another_provider_need_not_wait_as_one_that_failed(void **state)
+{
+        Fixture *f = *state;
+
+        await(f, 0);
+        fail_fetch(f, "no such profile");
+        kube_auth_set_provider(f->auth, &methods, &provider);
+        pass(f, 0);
+        assert_int_equal(provider.n_fetches, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -677,6 +719,9 @@ int main(void)
                 TEST_FETCHING(test_a_certificate_that_is_none),
                 TEST(test_the_certificate_of_the_kubeconfig),
                 TEST_FETCHING(test_callbacks_may_free_and_begin),
+                cmocka_unit_test_setup_teardown(test_another_provider_need_not_wait_as_one_that_failed, set_up_fetching, tear_down),
+                cmocka_unit_test_setup_teardown(test_another_provider_begins_anew_what_was_under_way, set_up_fetching, tear_down),
+                cmocka_unit_test_setup_teardown(test_another_provider_fetches_from_now_on, set_up_fetching, tear_down),
         };
 
         return cmocka_run_group_tests_name("kube-auth", tests, NULL, NULL);
