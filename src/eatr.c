@@ -337,14 +337,14 @@ static ClusterConfig cluster_config(const EatrConfig *config, KubeAuth *auth)
         };
 }
 
-static int log_in(Eatr *e, const KubeConfig *kube, KubeAuth **auth, KubeExpiry **expiry)
+static int log_in(Eatr *e, const EatrConfig *config, KubeAuth **auth, KubeExpiry **expiry)
 {
-        int r = kube_login_new(e->event, kube, auth);
+        int r = kube_login_new(e->event, config->kube, config->eks, &e->aws, auth);
 
         if (r < 0)
                 return r;
         kube_auth_set_changed(*auth, on_changed, e);
-        return kube_expiry_new(e->event, kube, expiry);
+        return kube_expiry_new(e->event, config->kube, expiry);
 }
 
 static int make_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, Cluster **ret)
@@ -395,7 +395,7 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = add_sources(e);
         if (r < 0)
                 return r;
-        r = log_in(e, config->kube, &e->auth, &e->expiry);
+        r = log_in(e, config, &e->auth, &e->expiry);
         if (r < 0)
                 return r;
         r = make_cluster(e, config, e->auth, &e->cluster);
@@ -463,11 +463,23 @@ static int make_next_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, 
         return r >= 0 && auths ? cluster_set_auths(*ret, auths) : r;
 }
 
+/* Another one for another kubeconfig; with the same, other tokens of EKS are another provider's. */
+static int make_next_auth(Eatr *e, const EatrConfig *config, KubeLogin *login, KubeAuth **auth,
+                          KubeExpiry **expiry)
+{
+        if (e->config.kube != config->kube)
+                return log_in(e, config, auth, expiry);
+        return e->config.eks == config->eks
+                       ? 0
+                       : kube_login_make(e->event, config->kube, config->eks, &e->aws, login);
+}
+
 int eatr_reload(Eatr *e, const EatrConfig *config)
 {
         _cleanup_(registries_past_done) RegistriesPast past = { 0 };
         _cleanup_(registries_freep) Registries *registries = NULL;
         _cleanup_(kube_expiry_freep) KubeExpiry *expiry = NULL;
+        _cleanup_(kube_login_done) KubeLogin login = { NULL };
         _cleanup_(kube_auth_freep) KubeAuth *auth = NULL;
         _cleanup_(keyring_freep) Keyring *keyring = NULL;
         _cleanup_(cluster_freep) Cluster *cluster = NULL;
@@ -482,7 +494,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         r = make_registries(e, config, &past, &registries);
         if (r < 0)
                 return r;
-        r = e->config.kube == config->kube ? 0 : log_in(e, config->kube, &auth, &expiry);
+        r = make_next_auth(e, config, &login, &auth, &expiry);
         if (r < 0)
                 return r;
         r = make_keyring(e, config, auth ? auth : e->auth, registries, &keyring);
@@ -495,6 +507,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
                 return r;
 
         /* From here on nothing fails. */
+        kube_login_use(&login, e->auth);
         changed = cluster_config(config, e->auth);
         replace_registries(e, TAKE_PTR(registries), TAKE_PTR(keyring), !cluster);
         if (cluster)

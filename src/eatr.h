@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cluster.h"
-#include "conf.h"
+#include "eks-config.h"
 #include "health.h"
 
 /* The daemon: ties the registry to the cluster and tells systemd how it goes. */
@@ -18,6 +18,7 @@ typedef struct EatrConfig {
         const Conf *conf;
         const RegistryConfigs *registries;
         const KubeConfig *kube;
+        const EksConfig *eks; /* the tokens to be made for kube; may be NULL */
         EatrMode mode;
         bool dry_run;
         TokenStore *store; /* where the token outlives a restart, with what did; NULL: nowhere */

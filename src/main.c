@@ -147,6 +147,7 @@ static EatrConfig make_config(Daemon *d, const Setup *setup)
                 .conf = setup->conf,
                 .registries = setup->registries,
                 .kube = setup->kube,
+                .eks = setup->eks,
                 .mode = once ? EATR_ONCE : EATR_RUN,
                 .dry_run = d->options->dry_run,
                 .store = once ? NULL : &d->store,
@@ -167,12 +168,15 @@ static bool same_files(const Setup *a, const Setup *b)
 static int change_setup(Daemon *d, Setup *new)
 {
         bool same = kube_config_equal(new->kube, d->setup->kube);
+        bool same_eks = same && eks_config_equal(new->eks, d->setup->eks);
         const ConfMetrics *from = &d->setup->conf->metrics, *to = &new->conf->metrics;
         EatrConfig config = make_config(d, new);
         int r;
 
         if (same)
                 config.kube = d->setup->kube;
+        if (same_eks)
+                config.eks = d->setup->eks;
         r = move_httpd(d, from, to);
         if (r < 0)
                 return r;
@@ -184,6 +188,10 @@ static int change_setup(Daemon *d, Setup *new)
         if (same) {
                 (void) kube_config_free(new->kube);
                 new->kube = TAKE_PTR(d->setup->kube);
+        }
+        if (same_eks) {
+                (void) eks_config_free(new->eks);
+                new->eks = TAKE_PTR(d->setup->eks);
         }
         d->other_files = !same_files(new, d->setup);
         (void) setup_free(d->setup);

@@ -178,6 +178,18 @@ static int load_registries(const Conf *conf, RegistryConfigs **ret, SetupError *
         return r < 0 ? fail(error, r, why.text, EX_CONFIG) : 0;
 }
 
+/* --- tokens of EKS --------------------------------------------------------------------------------- */
+
+static int load_eks(const KubeConfig *kube, const Conf *conf, EksConfig **ret, SetupError *error)
+{
+        const AwsConfigEnvironment environment = {
+                .home = home(),
+                .variables = (const char *const *) environ,
+        };
+
+        return eks_config_load(kube, conf, &environment, ret) < 0 ? fail(error, -ENOMEM, "", EXIT_FAILURE) : 0;
+}
+
 /* --- which files ----------------------------------------------------------------------------------- */
 
 typedef struct FileList {
@@ -224,6 +236,8 @@ static int list_files(const Options *o, Setup *s)
         registry_configs_each_file(s->registries, on_file, &l);
         for (char **file = s->kube->files; *file; file++)
                 on_file(*file, &l);
+        for (char **file = s->eks ? s->eks->files : NULL; file && *file; file++)
+                on_file(*file, &l);
         s->files = l.paths;
         return l.failed ? -ENOMEM : 0;
 }
@@ -245,6 +259,9 @@ int setup_load(const Options *options, Setup **ret, SetupError *error)
         if (r < 0)
                 return r;
         r = load_kube_config(options, s->conf, &s->kube, error);
+        if (r < 0)
+                return r;
+        r = load_eks(s->kube, s->conf, &s->eks, error);
         if (r < 0)
                 return r;
         if (list_files(options, s) < 0)
@@ -290,6 +307,7 @@ Setup *setup_free(Setup *s)
                 free(*path);
         free(s->files);
         (void) registry_configs_free(s->registries);
+        (void) eks_config_free(s->eks);
         (void) conf_free(s->conf);
         (void) kube_config_free(s->kube);
         free(s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "conf.h"
+#include "eks-config.h"
 #include "kube-config.h"
 #include "options.h"
 #include "registry-config.h"
@@ -14,6 +14,7 @@ typedef struct Setup {
         Conf *conf;
         RegistryConfigs *registries;
         KubeConfig *kube;
+        EksConfig *eks; /* the tokens that eatr makes for kube; NULL: none */
         char **files; /* what it was read from: a change of one is to be taken in; NULL-terminated */
 } Setup;
 

@@ -157,6 +157,56 @@ static void test_the_files_of_the_kubeconfig_are_watched(void **state)
         assert_return_code(unsetenv("KUBECONFIG"), errno);
 }
 
+/* As "aws eks update-kubeconfig" writes it. */
+static const char eks_kubeconfig[] =
+        "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+        "clusters: [{name: k, cluster: {server: 'https://k:6443'}}]\n"
+        "users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: aws,\n"
+        "  args: [--region, eu-west-2, eks, get-token, --cluster-name, prod, --output, json],\n"
+        "  env: [{name: AWS_PROFILE, value: ops}]}}}]\n";
+
+static void check_file(const Setup *s, const char *name)
+{
+        _cleanup_free_ char *path = str_printf("%s/%s", folder, name);
+        size_t n = 0;
+
+        while (s->files[n] && !streq(s->files[n], path))
+                n++;
+        assert_non_null(s->files[n]);
+}
+
+static void test_tokens_of_eks_and_the_files_that_they_come_from(void **state)
+{
+        Options o = { .config = "eatr.conf", .kubeconfig = "eks-kubeconfig" };
+        Setup *s;
+
+        put_all();
+        (void) mkdir(".aws", 0700);
+        folder_put(".aws/credentials", "[ops]\naws_access_key_id = AKIAOPS\naws_secret_access_key = s\n");
+        folder_put(".aws/config", "");
+        folder_put("eks-kubeconfig", eks_kubeconfig);
+        s = load(&o);
+        assert_string_equal(s->eks->cluster, "prod");
+        assert_string_equal(s->eks->region, "eu-west-2");
+        assert_string_equal(s->eks->source->keys.access_key_id, "AKIAOPS");
+        check_file(s, ".aws/credentials");
+        check_file(s, ".aws/config");
+        s = setup_free(s);
+
+        folder_put(".aws/credentials", "[other]\naws_access_key_id = AKIAOPS\naws_secret_access_key = s\n");
+        s = load(&o);
+        assert_null(s->eks->source); /* it is for the program to say what is wrong */
+        check_file(s, ".aws/credentials");
+        check_file(s, ".aws/config");
+        s = setup_free(s);
+
+        folder_put("program.conf", AWS("eu-west-1") "[kubernetes]\nmint_eks_tokens = no\n");
+        o.config = "program.conf";
+        s = load(&o);
+        assert_null(s->eks);
+        s = setup_free(s);
+}
+
 /* AWS's variables are somebody else's, unless the configuration says that they are meant. */
 static void test_the_environment_is_read_where_it_is_named(void **state)
 {
@@ -296,6 +346,7 @@ int main(void)
                 TEST(test_which_files_are_read),
                 TEST(test_registries_are_read_with_the_files_that_they_name),
                 TEST(test_the_files_of_the_kubeconfig_are_watched),
+                TEST(test_tokens_of_eks_and_the_files_that_they_come_from),
                 TEST(test_the_environment_is_read_where_it_is_named),
                 TEST(test_what_is_wrong_and_whose_fault_it_is),
                 TEST(test_whether_somebody_has_begun),
