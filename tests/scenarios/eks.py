@@ -108,18 +108,44 @@ def _signature(token: Token, cluster: str, keys: Keys, region: str) -> str:
     return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
 
 
+def make(cluster: str, region: str, keys: Keys) -> str:
+    """A new one, made with botocore."""
+    url = f"https://sts.{region}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+    request = AWSRequest("GET", url, headers={CLUSTER_HEADER: cluster})
+    credentials = Credentials(keys.access_key, keys.secret_key, keys.session_token)
+    SigV4QueryAuth(credentials, "sts", region, expires=60).add_auth(request)
+    return PREFIX + base64.urlsafe_b64encode(request.url.encode()).decode().rstrip("=")
+
+
 class EksWebhook(Double):
-    """Tells an API server whose tokens are good; `known` are the keys of `users`, by their access key."""
+    """Tells an API server whose tokens are good. Every attribute may be changed at any time."""
 
     def __init__(self, cluster: str) -> None:
         super().__init__()
         self.cluster = cluster
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Is as in the beginning."""
+        self.clock_offset = 0.0
         self.known: dict[str, Keys] = {}
-        self.users: dict[str, dict[str, object]] = {}  # access key -> the user, as a TokenReview has it
+        self.find: Callable[[str], Keys | None] = self.known.get
+        self.user = ""  # whom everybody is
         self.seen: list[Token] = []  # those that were good, each once
         self.refused: list[str] = []  # why
         self._texts: set[str] = set()
-        self._lock = threading.Lock()
+        self._revoked: set[str] = set()
+
+    def take(self, keys: Keys, user: str) -> None:
+        """Takes tokens of these keys from now on."""
+        self.known[keys.access_key] = keys
+        self.user = user
+
+    def revoke(self) -> None:
+        """Takes none of the tokens any more that were good until now."""
+        with self._lock:
+            self._revoked |= self._texts
 
     def kubeconfig(self) -> str:
         """For --authentication-token-webhook-config-file."""
@@ -136,7 +162,9 @@ class EksWebhook(Double):
 
     def _review(self, text: str) -> dict[str, object]:
         try:
-            keys = verify(text, self.cluster, self.known.get, self.now())
+            if text in self._revoked:
+                raise BadToken("it was revoked")
+            verify(text, self.cluster, self.find, self.now())
         except (BadToken, ValueError, KeyError) as error:
             with self._lock:
                 self.refused.append(str(error))
@@ -145,10 +173,4 @@ class EksWebhook(Double):
             if text not in self._texts:
                 self._texts.add(text)
                 self.seen.append(read(text))
-        return {"authenticated": True, "user": self.users[keys.access_key]}
-
-    @property
-    def secrets(self) -> set[str]:
-        """What nobody may tell."""
-        with self._lock:
-            return set(self._texts)
+        return {"authenticated": True, "user": {"username": self.user, "groups": ["eks"]}}
