@@ -115,6 +115,7 @@ static int read_option(const Program *p, char *const **word, bool late, Words *r
 {
         const char *name = **word, *value;
         const Option *o = find_option(p, name, &value);
+        void *field;
 
         if (!o || (o->late && !late) || (o->kind == OPTION_FLAG && value))
                 return fail_option(name, why);
@@ -124,7 +125,8 @@ static int read_option(const Program *p, char *const **word, bool late, Words *r
                 value = *++*word;
         if (str_empty(value) || *value == '-' || (o->kind == OPTION_OUTPUT && !streq(value, "json")))
                 return fail_option(name, why);
-        *(const char **) ((char *) ret + o->offset) = value; /* the last one counts */
+        field = (char *) ret + o->offset;
+        *(const char **) field = value; /* the last one counts */
         return 1;
 }
 
