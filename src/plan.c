@@ -2,14 +2,10 @@
 #include "config.h"
 
 #include "backoff.h"
+#include "heal.h"
 #include "plan.h"
 
 #include <stdio.h>
-
-#define HEAL_INTERVAL USEC_PER_MINUTE
-#define HEAL_INTERVAL_MAX (10 * USEC_PER_MINUTE)
-#define HEAL_BURST 5
-#define HEAL_CREDIT ((HEAL_BURST - 1) * HEAL_INTERVAL)
 
 /* A Secret whose tokens were meant to live longer than this carries nonsense in its annotations. */
 #define LIFE_MAX (7 * USEC_PER_DAY)
@@ -64,9 +60,9 @@ static Plan about(const Target *t, PlanAction action, PlanReason reason)
 /* p undoes what somebody did, who may do it again each time. */
 static Plan unless_fought_over(const Target *t, const Plan *p, usec_t now)
 {
-        if (t->healed_until > now + HEAL_CREDIT)
-                return wait_until(PLAN_FIGHTING, t->healed_until - HEAL_CREDIT);
-        return *p;
+        usec_t due = heal_due(t->healed_until);
+
+        return due > now ? wait_until(PLAN_FIGHTING, due) : *p;
 }
 
 static Plan plan_heal(const Target *t, usec_t now)
@@ -238,20 +234,6 @@ void plan_begun(Target *t, const Auths *auths)
         (void) snprintf(t->written, sizeof(t->written), "%s", auths->id);
 }
 
-/* A leaky bucket in one number (the generic cell rate algorithm, ITU-T I.371), in which each write that
- * would overflow it takes twice the room of the one before. */
-static void pay(Target *t, usec_t now)
-{
-        usec_t price;
-
-        if (t->healed_until <= now)
-                t->fought = 0;
-        price = MIN(HEAL_INTERVAL << MIN(t->fought, 8U), HEAL_INTERVAL_MAX);
-        t->healed_until = MAX(t->healed_until, now) + price;
-        if (t->healed_until > now + HEAL_CREDIT)
-                t->fought++;
-}
-
 void plan_succeeded(Target *t, const Plan *p, usec_t now)
 {
         t->failures = 0;
@@ -262,7 +244,7 @@ void plan_succeeded(Target *t, const Plan *p, usec_t now)
                 t->written[0] = '\0';
         }
         if (p->action == PLAN_DELETE || p->reason == PLAN_HEAL || p->reason == PLAN_ADOPT)
-                pay(t, now);
+                heal_pay(&t->healed_until, &t->fought, now);
 }
 
 void plan_inspected(Target *t, const Plan *p, const char *type)

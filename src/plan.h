@@ -27,8 +27,8 @@ typedef struct Target {
         char type[KUBE_SECRET_TYPE_MAX]; /* "": not known */
         unsigned failures;               /* writes that failed in a row */
         usec_t retry_at;                 /* CLOCK_BOOTTIME: no write before */
-        usec_t healed_until; /* CLOCK_BOOTTIME: heals so far are paid for by then, see plan_succeeded() */
-        unsigned fought;     /* heals in a row after which the next has to wait: the price of it rises */
+        usec_t healed_until;             /* see heal_pay() */
+        unsigned fought;                 /* the same */
         bool denied;         /* the last write failed for want of rights */
         bool misfit;         /* the Secret carries other labels and annotations than it is to */
         char written[TOKEN_ID_MAX]; /* id of what was written here last; "": nothing, or it failed */
