@@ -71,3 +71,7 @@
 #define MESSAGE_SECRET_QUOTA "ba7713bacc9c46858d637c4bed1499a5"
 /* A policy of the cluster forbids a namespace's Secret. */
 #define MESSAGE_SECRET_DENIED "0bc4104956c3473688c11847632d7025"
+/* A service account cannot be given the entry in imagePullSecrets, or cannot lose it. */
+#define MESSAGE_ACCOUNT_FAILED "1b090fdcdc9349a5b7580691e7f78861"
+/* Something keeps taking eatr's entry out of a service account. */
+#define MESSAGE_ACCOUNT_FOUGHT_OVER "708a7fc7ad1c4febb74eb4df86fa6a83"

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "accounts.h"
+#include "log.h"
+#include "message.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* The account of pods that name none; each namespace has it. */
+#define DEFAULT_ACCOUNT "default"
+
+struct Accounts {
+        sd_event *event;
+        AccountsConfig config;
+        AccountsParts parts;
+        accounts_changed_t changed;
+        void *userdata;
+
+        AccountTable *table;
+        AccountWriter *writer;
+        KubeWatch *watch; /* NULL: they are none of eatr's business */
+        char *query;
+        bool listing;
+        unsigned list;   /* number of the last list that was begun */
+        char error[384]; /* "" while all is well */
+        unsigned failures;
+        bool forbidden;                   /* the last of them was for want of rights */
+        uint64_t watch_restarts, relists; /* of the watches before this one */
+};
+
+/* --- which are watched ----------------------------------------------------------------------------- */
+
+static bool any(char *const *globs)
+{
+        return globs && *globs;
+}
+
+static bool are_meant(const AccountRules *rules)
+{
+        return any(rules->accounts) || rules->purge;
+}
+
+/* The one name that is watched, or NULL if all are: because there are several or a pattern, or because
+ * entries are to be found in accounts that are not meant any more. */
+static const char *only_name(const AccountRules *rules)
+{
+        const char *first = any(rules->accounts) && !rules->accounts[1] ? rules->accounts[0] : NULL;
+
+        if (rules->purge || rules->on_exclude == CONF_EXCLUDE_DELETE || !first || strpbrk(first, "*?["))
+                return NULL;
+        return first;
+}
+
+static bool same_globs(char *const *a, char *const *b)
+{
+        size_t i;
+
+        for (i = 0; a && a[i] && b && b[i]; i++)
+                if (!streq(a[i], b[i]))
+                        return false;
+        return !any(a ? a + i : a) && !any(b ? b + i : b);
+}
+
+static bool same_rules(const AccountRules *a, const AccountRules *b)
+{
+        return same_globs(a->accounts, b->accounts) && a->on_exclude == b->on_exclude &&
+               same_globs(a->purge, b->purge);
+}
+
+/* --- accounts -------------------------------------------------------------------------------------- */
+
+static AccountNode *find(const Accounts *a, const char *namespace, const char *name)
+{
+        AccountNamespace *ns = namespace ? account_table_namespace(a->table, namespace) : NULL;
+
+        return ns && name ? account_table_find(a->table, ns, name) : NULL;
+}
+
+/* NULL when memory is out. */
+static AccountNode *add(const Accounts *a, const char *namespace, const char *name)
+{
+        AccountNamespace *ns = account_table_add_namespace(a->table, namespace);
+
+        return ns ? account_table_add(a->table, ns, name) : NULL;
+}
+
+/* Takes over what seen holds. */
+static void take_in(Accounts *a, const char *namespace, const char *name, KubeAccount *seen)
+{
+        AccountNode *n = find(a, namespace, name);
+
+        if (!n && account_plan_concerns(&a->config.writer.rules, name, seen)) {
+                n = add(a, namespace, name);
+                if (n)
+                        n->account.urgent = !a->listing;
+        }
+        if (!n) {
+                kube_account_done(seen);
+                return;
+        }
+        n->seen_list = a->list;
+        if (a->listing && !n->answered) /* it stands for itself: after a restore of etcd versions go back */
+                n->account.seen.resource_version = 0;
+        account_plan_observe(&n->account, seen);
+        account_writer_mark_dirty(a->writer, n);
+}
+
+static void on_seen(const cJSON *object, void *userdata)
+{
+        Accounts *a = userdata;
+        const cJSON *metadata = json_get(object, "metadata");
+        const char *namespace = json_string(metadata, "namespace"), *name = json_string(metadata, "name");
+        KubeAccount seen = { 0 };
+
+        if (str_empty(namespace) || str_empty(name))
+                return;
+        if (kube_account_read(object, a->config.writer.secret_name, &seen) < 0)
+                kube_account_done(&seen); /* the next list will do */
+        else
+                take_in(a, namespace, name, &seen);
+}
+
+static void on_gone(const cJSON *object, void *userdata)
+{
+        Accounts *a = userdata;
+        const cJSON *metadata = json_get(object, "metadata");
+        AccountNode *n = find(a, json_string(metadata, "namespace"), json_string(metadata, "name"));
+
+        if (!n)
+                return;
+        account_plan_gone(&n->account, kube_account_version(object));
+        account_writer_mark_dirty(a->writer, n);
+}
+
+static void on_list_begin(void *userdata)
+{
+        Accounts *a = userdata;
+
+        a->listing = true;
+        a->list++;
+        ACCOUNTS_FOREACH(n, next, a->table)
+        n->answered = false;
+}
+
+static void on_list_end(void *userdata)
+{
+        Accounts *a = userdata;
+
+        a->listing = false;
+        ACCOUNTS_FOREACH(n, next, a->table)
+        {
+                if (n->seen_list == a->list || n->answered || !n->account.seen.exists)
+                        continue;
+                account_plan_gone(&n->account, n->account.seen.resource_version);
+                account_writer_mark_dirty(a->writer, n);
+        }
+}
+
+static void on_working(void *userdata)
+{
+        Accounts *a = userdata;
+
+        if (a->failures == 0)
+                return;
+        log_info("Reading service accounts works again");
+        a->failures = 0;
+        a->forbidden = false;
+        a->error[0] = '\0';
+        a->changed(a->userdata);
+}
+
+static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retry, void *userdata)
+{
+        Accounts *a = userdata;
+        char text[CLOCK_DURATION_MAX];
+
+        a->listing = false;
+        a->failures++;
+        a->forbidden = outcome == HTTP_FORBIDDEN;
+        if (!streq(a->error, status->message))
+                log_event(LOG_WARNING, MESSAGE_READING_FAILED,
+                          "Cannot read service accounts from %s: %s%s; trying again in %s",
+                          kube_auth_config(a->config.auth)->server, status->message,
+                          outcome == HTTP_FORBIDDEN ? " (see RIGHTS in eatr(8))" : "",
+                          clock_format_duration(text, retry));
+        (void) snprintf(a->error, sizeof(a->error), "%s", status->message);
+        a->changed(a->userdata);
+}
+
+static const KubeWatchHandler handler = {
+        .list_begin = on_list_begin,
+        .seen = on_seen,
+        .gone = on_gone,
+        .list_end = on_list_end,
+        .working = on_working,
+        .failed = on_failed,
+};
+
+/* --- namespaces ------------------------------------------------------------------------------------ */
+
+static void create_default(Accounts *a, const char *namespace)
+{
+        const AccountRules *rules = &a->config.writer.rules;
+        AccountNode *n;
+
+        if (rules->purge || !match_any(rules->accounts, DEFAULT_ACCOUNT) ||
+            !account_writer_may_create(a->writer))
+                return;
+        n = find(a, namespace, DEFAULT_ACCOUNT);
+        if (!n)
+                n = add(a, namespace, DEFAULT_ACCOUNT);
+        if (!n || n->account.seen.exists)
+                return;
+        n->account.create = n->account.urgent = true;
+        account_writer_mark_dirty(a->writer, n);
+}
+
+void accounts_namespace(Accounts *a, const char *name, MatchVerdict verdict, bool appeared)
+{
+        AccountNamespace *ns;
+
+        if (!a->watch)
+                return;
+        ns = account_table_add_namespace(a->table, name);
+        if (!ns || (ns->known && ns->verdict == verdict))
+                return;
+        ns->known = true;
+        ns->verdict = verdict;
+        ACCOUNTS_FOREACH_IN(n, next, ns)
+        account_writer_mark_dirty(a->writer, n);
+        if (appeared && verdict == MATCH_WANTED)
+                create_default(a, name);
+}
+
+/* What was in it went before it did. */
+void accounts_namespace_gone(Accounts *a, const char *name)
+{
+        AccountNamespace *ns = account_table_namespace(a->table, name);
+
+        if (!ns)
+                return;
+        ns->known = false;
+        ACCOUNTS_FOREACH_IN(n, next, ns)
+        {
+                n->account.create = false;
+                account_plan_gone(&n->account, n->account.seen.resource_version);
+                account_writer_mark_dirty(a->writer, n);
+        }
+        account_table_tidy_namespace(a->table, ns);
+}
+
+/* --- the whole ------------------------------------------------------------------------------------- */
+
+static void end_watch(Accounts *a)
+{
+        if (!a->watch)
+                return;
+        a->watch_restarts = accounts_watch_restarts(a);
+        a->relists = accounts_relists(a);
+        a->watch = kube_watch_free(a->watch);
+        free(a->query);
+        a->query = NULL;
+}
+
+static int begin_watch(Accounts *a)
+{
+        KubeWatchSpec spec = { .collection = "/api/v1/serviceaccounts", .kind = "ServiceAccount" };
+        const char *name = only_name(&a->config.writer.rules);
+
+        a->failures = 0;
+        a->forbidden = false;
+        a->error[0] = '\0';
+        if (name) {
+                a->query = str_printf("fieldSelector=metadata.name%%3D%s&", name);
+                if (!a->query)
+                        return -ENOMEM;
+                spec.query = a->query;
+        }
+        return kube_watch_new(a->event, a->config.auth, a->parts.stats, &spec, &handler, a, &a->watch);
+}
+
+/* The last entries have gone, and none is to come. */
+static void end_if_done(Accounts *a)
+{
+        if (a->watch && !are_meant(&a->config.writer.rules) && kube_watch_synced(a->watch) &&
+            !account_table_first(a->table))
+                end_watch(a);
+}
+
+static void on_writer_changed(void *userdata)
+{
+        Accounts *a = userdata;
+
+        end_if_done(a);
+        a->changed(a->userdata);
+}
+
+static int add_writer(Accounts *a)
+{
+        const AccountWriterParts parts = { .table = a->table,
+                                           .client = a->parts.client,
+                                           .lanes = a->parts.lanes };
+
+        return account_writer_new(a->event, &a->config.writer, &parts, on_writer_changed, a, &a->writer);
+}
+
+int accounts_new(sd_event *event, const AccountsConfig *config, const AccountsParts *parts,
+                 accounts_changed_t changed, void *userdata, Accounts **ret)
+{
+        _cleanup_(accounts_freep) Accounts *a = NULL;
+        int r;
+
+        a = calloc(1, sizeof(*a));
+        if (!a)
+                return -ENOMEM;
+        a->event = sd_event_ref(event);
+        a->config = *config;
+        a->parts = *parts;
+        a->changed = changed;
+        a->userdata = userdata;
+        r = account_table_new(&a->table);
+        if (r < 0)
+                return r;
+        r = add_writer(a);
+        if (r < 0)
+                return r;
+        if (are_meant(&config->writer.rules)) {
+                r = begin_watch(a);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(a);
+        return 0;
+}
+
+static void forget_all(Accounts *a)
+{
+        ACCOUNTS_FOREACH(n, next, a->table)
+        {
+                n->account.create = false;
+                account_plan_gone(&n->account, n->account.seen.resource_version);
+        }
+}
+
+void accounts_reload(Accounts *a, const AccountsConfig *config)
+{
+        const AccountRules *rules = &config->writer.rules;
+        bool changed = !same_rules(&a->config.writer.rules, rules);
+        bool watch = are_meant(rules) || (a->watch && rules->on_exclude == CONF_EXCLUDE_DELETE);
+        int r = 0;
+
+        a->config = *config;
+        account_writer_reload(a->writer, &config->writer);
+        if (!changed && watch)
+                return;
+        end_watch(a);
+        if (watch)
+                r = begin_watch(a);
+        else
+                forget_all(a);
+        if (r < 0)
+                log_error_errno(r, "Cannot watch service accounts, reload to try again: %m");
+}
+
+void accounts_take_over(Accounts *a, const Accounts *old)
+{
+        account_writer_take_over(a->writer, old->writer);
+        a->watch_restarts = accounts_watch_restarts(old);
+        a->relists = accounts_relists(old);
+}
+
+void accounts_stop(Accounts *a)
+{
+        account_writer_stop(a->writer);
+}
+
+void accounts_hurry(Accounts *a)
+{
+        if (a->watch)
+                kube_watch_hurry(a->watch);
+}
+
+bool accounts_settled(const Accounts *a, unsigned tries)
+{
+        return !a->watch || ((kube_watch_synced(a->watch) || a->forbidden || a->failures >= tries) &&
+                             account_writer_settled(a->writer, tries));
+}
+
+const char *accounts_error(const Accounts *a)
+{
+        return a->error;
+}
+
+void accounts_summary(const Accounts *a, AccountSummary *ret)
+{
+        account_writer_summary(a->writer, ret);
+}
+
+const AccountStats *accounts_stats(const Accounts *a)
+{
+        return account_writer_stats(a->writer);
+}
+
+uint64_t accounts_watch_restarts(const Accounts *a)
+{
+        return a->watch_restarts + (a->watch ? kube_watch_restarts(a->watch) : 0);
+}
+
+uint64_t accounts_relists(const Accounts *a)
+{
+        return a->relists + (a->watch ? kube_watch_relists(a->watch) : 0);
+}
+
+bool accounts_stalled(const Accounts *a, usec_t now)
+{
+        return (a->watch && kube_watch_stalled(a->watch, now)) || account_writer_stalled(a->writer, now);
+}
+
+Accounts *accounts_free(Accounts *a)
+{
+        if (!a)
+                return NULL;
+        (void) kube_watch_free(a->watch);
+        (void) account_table_free(a->table);
+        (void) account_writer_free(a->writer);
+        (void) sd_event_unref(a->event);
+        free(a->query);
+        free(a);
+        return NULL;
+}
