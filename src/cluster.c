@@ -33,6 +33,7 @@ struct Cluster {
         Events *events;
         Writer *writer;
         KubeStats *kube_stats;
+        Accounts *accounts;
         Collection namespaces, secrets;
         uint64_t watch_restarts, relists; /* those of the clusters before this one */
         char *secret_query;
@@ -54,8 +55,16 @@ static Node *find_or_add(Cluster *c, const char *name)
 
 static void mark_if(Cluster *c, Node *n, bool changed)
 {
-        if (changed)
-                writer_mark_dirty(c->writer, n);
+        if (!changed)
+                return;
+        writer_mark_dirty(c->writer, n);
+        accounts_namespace(c->accounts, n->name, n->target.verdict, n->appeared > 0);
+}
+
+static void namespace_gone(Cluster *c, Node *n)
+{
+        accounts_namespace_gone(c->accounts, n->name);
+        writer_drop(c->writer, n);
 }
 
 static void on_namespace_seen(const cJSON *object, void *userdata)
@@ -80,14 +89,14 @@ static void on_namespace_gone(const cJSON *object, void *userdata)
         Node *n = name ? targets_find(k->cluster->targets, name) : NULL;
 
         if (n)
-                writer_drop(k->cluster->writer, n);
+                namespace_gone(k->cluster, n);
 }
 
 static void drop_unlisted_namespaces(Collection *k)
 {
         TARGETS_FOREACH (n, next, k->cluster->targets)
                 if (n->exists && n->seen_namespace != k->list)
-                        writer_drop(k->cluster->writer, n);
+                        namespace_gone(k->cluster, n);
 }
 
 /* --- Secrets --------------------------------------------------------------------------------------- */
@@ -193,6 +202,7 @@ static void on_working(void *userdata)
         k->error[0] = '\0';
         /* Where one gets through the others will, however long they meant to wait. */
         kube_watch_hurry(k == &c->namespaces ? c->secrets.watch : c->namespaces.watch);
+        accounts_hurry(c->accounts);
         lanes_hurry(&c->lanes);
         c->changed(c->userdata);
 }
@@ -281,6 +291,29 @@ static int add_writer(Cluster *c)
         return writer_new(c->event, &c->config.writer, &parts, on_writer_changed, c, &c->writer);
 }
 
+static AccountsConfig accounts_config(const ClusterConfig *config)
+{
+        return (AccountsConfig){
+                .auth = config->auth,
+                .writer = {
+                        .secret_name = config->writer.secret_name,
+                        .rules = {
+                                .accounts = config->service_accounts,
+                                .on_exclude = config->namespaces->on_exclude,
+                        },
+                        .dry_run = config->writer.dry_run,
+                },
+        };
+}
+
+static int add_accounts(Cluster *c)
+{
+        const AccountsConfig config = accounts_config(&c->config);
+        const AccountsParts parts = { .client = c->client, .lanes = &c->lanes, .stats = c->kube_stats };
+
+        return accounts_new(c->event, &config, &parts, on_writer_changed, c, &c->accounts);
+}
+
 static int add_watches(Cluster *c)
 {
         const KubeWatchSpec namespaces = { .collection = "/api/v1/namespaces" };
@@ -328,6 +361,9 @@ int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, 
         r = add_writer(c);
         if (r < 0)
                 return r;
+        r = add_accounts(c);
+        if (r < 0)
+                return r;
         r = add_watches(c);
         if (r < 0)
                 return r;
@@ -342,6 +378,7 @@ int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, 
 void cluster_reload(Cluster *c, const ClusterConfig *config)
 {
         const EventsConfig events = events_config(config);
+        const AccountsConfig accounts = accounts_config(config);
 
         c->selector_is_new =
                 judge_needs_labels(config->namespaces, c->config.namespaces, c->selector_is_new);
@@ -354,6 +391,10 @@ void cluster_reload(Cluster *c, const ClusterConfig *config)
                         mark_if(c, n, judge_again(config->namespaces, n, !c->selector_is_new));
         if (c->selector_is_new)
                 kube_watch_relist(c->namespaces.watch);
+        accounts_reload(c->accounts, &accounts);
+        TARGETS_FOREACH (n, next, c->targets)
+                if (n->exists)
+                        accounts_namespace(c->accounts, n->name, n->target.verdict, false);
         arm_resync(c);
 }
 
@@ -366,15 +407,17 @@ const char *cluster_explain(const Cluster *c, const char *name, char text[static
 
 void cluster_take_over(Cluster *c, const Cluster *old)
 {
-        c->watch_restarts = cluster_watch_restarts(old);
-        c->relists = cluster_relists(old);
+        c->watch_restarts = cluster_watch_restarts(old) - accounts_watch_restarts(old->accounts);
+        c->relists = cluster_relists(old) - accounts_relists(old->accounts);
         events_take_over(c->events, old->events);
         writer_take_over(c->writer, old->writer);
+        accounts_take_over(c->accounts, old->accounts);
 }
 
 void cluster_stop(Cluster *c)
 {
         writer_stop(c->writer);
+        accounts_stop(c->accounts);
 }
 
 unsigned cluster_in_flight(const Cluster *c)
@@ -455,7 +498,7 @@ bool cluster_settled(const Cluster *c, unsigned tries)
         TARGETS_FOREACH (n, next, c->targets)
                 if (n->exists && !node_settled(n, tries))
                         return false;
-        return true;
+        return accounts_settled(c->accounts, tries);
 }
 
 bool cluster_synced(const Cluster *c)
@@ -490,21 +533,27 @@ const KubeStats *cluster_kube_stats(const Cluster *c)
         return c->kube_stats;
 }
 
+const Accounts *cluster_accounts(const Cluster *c)
+{
+        return c->accounts;
+}
+
 uint64_t cluster_watch_restarts(const Cluster *c)
 {
         return c->watch_restarts + kube_watch_restarts(c->namespaces.watch) +
-               kube_watch_restarts(c->secrets.watch);
+               kube_watch_restarts(c->secrets.watch) + accounts_watch_restarts(c->accounts);
 }
 
 uint64_t cluster_relists(const Cluster *c)
 {
-        return c->relists + kube_watch_relists(c->namespaces.watch) + kube_watch_relists(c->secrets.watch);
+        return c->relists + kube_watch_relists(c->namespaces.watch) + kube_watch_relists(c->secrets.watch) +
+               accounts_relists(c->accounts);
 }
 
 bool cluster_stalled(const Cluster *c, usec_t now)
 {
         return kube_watch_stalled(c->namespaces.watch, now) || kube_watch_stalled(c->secrets.watch, now) ||
-               writer_stalled(c->writer, now);
+               writer_stalled(c->writer, now) || accounts_stalled(c->accounts, now);
 }
 
 Cluster *cluster_free(Cluster *c)
@@ -513,6 +562,7 @@ Cluster *cluster_free(Cluster *c)
                 return NULL;
         (void) kube_watch_free(c->namespaces.watch);
         (void) kube_watch_free(c->secrets.watch);
+        (void) accounts_free(c->accounts);
         (void) targets_free(c->targets);
         (void) writer_free(c->writer);
         (void) events_free(c->events);

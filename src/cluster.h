@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "accounts.h"
 #include "writer.h"
 
 /* One cluster: watches its namespaces and the Secrets of eatr's name in them, and has a writer give every
- * wanted namespace its Secret. What a watch says is recorded and marked dirty, nothing more. */
+ * wanted namespace its Secret. What a watch says is recorded and marked dirty, nothing more. Service accounts are
+ * told of the namespaces. */
 
 typedef struct Cluster Cluster;
 
@@ -12,6 +14,7 @@ typedef struct ClusterConfig {
         KubeAuth *auth;
         const ConfNamespaces *namespaces;
         char *const *only; /* globs of the namespaces that there are for this cluster; NULL: all */
+        char *const *service_accounts; /* see AccountRules */
         WriterConfig writer;
 } ClusterConfig;
 
@@ -60,7 +63,8 @@ void cluster_summary(const Cluster *c, ClusterSummary *ret);
 const Targets *cluster_targets(const Cluster *c);
 
 /* Whether everything that could be done now has been tried: both lists are read, and every wanted
- * namespace has a good Secret, one that is not eatr's to write, or so many tries behind it. */
+ * namespace has a good Secret, one that is not eatr's to write, or so many tries behind it. The same of service
+ * accounts. */
 bool cluster_settled(const Cluster *c, unsigned tries);
 
 /* Whether both lists have been read since the start. */
@@ -75,7 +79,10 @@ const WriterStats *cluster_stats(const Cluster *c);
 const EventsStats *cluster_events_stats(const Cluster *c);
 const KubeStats *cluster_kube_stats(const Cluster *c);
 
-/* Both watches together, see kube_watch_restarts() and kube_watch_relists(). */
+/* The service accounts, which are nothing to the above but for cluster_settled() and cluster_stalled(). */
+const Accounts *cluster_accounts(const Cluster *c);
+
+/* All watches together, see kube_watch_restarts() and kube_watch_relists(). */
 uint64_t cluster_watch_restarts(const Cluster *c);
 uint64_t cluster_relists(const Cluster *c);
 

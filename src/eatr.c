@@ -90,12 +90,15 @@ static void become_ready(Eatr *e)
 
 static bool everything_is_fresh(const Eatr *e)
 {
+        AccountSummary accounts;
         ClusterSummary s;
 
         cluster_summary(e->cluster, &s);
+        accounts_summary(cluster_accounts(e->cluster), &accounts);
         return registries_good(e->registries) == registries_count(e->registries) &&
                registries_failing(e->registries) == 0 && s.failing + s.conflict == 0 &&
-               (s.pending + s.due == 0 || e->config.dry_run);
+               accounts.failing + accounts.fought == 0 && !*accounts_error(cluster_accounts(e->cluster)) &&
+               (s.pending + s.due + accounts.pending == 0 || e->config.dry_run);
 }
 
 static void review_once(Eatr *e)
@@ -326,6 +329,7 @@ static ClusterConfig cluster_config(const EatrConfig *config, KubeAuth *auth)
         return (ClusterConfig){
                 .auth = auth,
                 .namespaces = &config->conf->namespaces,
+                .service_accounts = config->conf->secret.service_accounts,
                 .writer = {
                         .secret_name = config->conf->secret.name,
                         .extras = { config->conf->secret.labels, config->conf->secret.annotations },

@@ -118,6 +118,45 @@ static int latency(Buf *b, const char *name, const Eatr *e)
         return histogram(b, name, &cluster_stats(eatr_cluster(e))->latency);
 }
 
+/* --- service accounts ------------------------------------------------------------------------------ */
+
+static int accounts_added(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->added);
+}
+
+static int accounts_removed(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->removed);
+}
+
+static int accounts_failed(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->failed);
+}
+
+static int accounts_conflicts(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->conflicts);
+}
+
+static int accounts(Buf *b, const char *name, const Eatr *e)
+{
+        AccountSummary s;
+        int r;
+
+        accounts_summary(cluster_accounts(eatr_cluster(e)), &s);
+        if ((r = one_state(b, name, "good", s.good)) < 0 || (r = one_state(b, name, "pending", s.pending)) < 0 ||
+            (r = one_state(b, name, "failing", s.failing)) < 0)
+                return r;
+        return one_state(b, name, "fought-over", s.fought);
+}
+
+static int accounts_up(Buf *b, const char *name, const Eatr *e)
+{
+        return sample(b, name, "", !*accounts_error(cluster_accounts(eatr_cluster(e))));
+}
+
 /* --- the API server -------------------------------------------------------------------------------- */
 
 static int kube_requests(Buf *b, const char *name, const Eatr *e)
@@ -403,6 +442,19 @@ static const MetricFamily families[] = {
         { "eatr_namespaces", "gauge", "Namespaces by state.", namespaces },
         { "eatr_namespace_to_secret_seconds", "histogram",
           "From the event of a new namespace to its Secret.", latency },
+        { "eatr_service_accounts", "gauge", "Service accounts that are to have the Secret's name, or to lose it.",
+          accounts },
+        { "eatr_service_accounts_up", "gauge", "Whether service accounts can be read, if they are to be.",
+          accounts_up },
+        { "eatr_service_accounts_added_total", "counter",
+          "Service accounts that were given the Secret's name.", accounts_added },
+        { "eatr_service_accounts_removed_total", "counter",
+          "Service accounts that the Secret's name was taken out of.", accounts_removed },
+        { "eatr_service_accounts_failures_total", "counter", "Writes of service accounts that failed.",
+          accounts_failed },
+        { "eatr_service_accounts_conflicts_total", "counter",
+          "Writes of service accounts that were overtaken by somebody else's, and done anew.",
+          accounts_conflicts },
         { "eatr_kube_up", "gauge", "Whether the API server can be read and written.", kube_up },
         { "eatr_kube_requests_total", "counter", "Requests to the API server; code 0 is no answer.",
           kube_requests },

@@ -108,6 +108,7 @@ void status_format(const Registries *registries, const KubeAuth *auth, const Clu
                 add_trouble(ret, "API server", cluster_error(cluster));
         else
                 add_trouble(ret, "credentials for the API server", kube_auth_error(auth));
+        add_trouble(ret, "service accounts", accounts_error(cluster_accounts(cluster)));
         (void) snprintf(one, sizeof(one), "namespace %s", s.failing_name ? s.failing_name : "");
         add_trouble(ret, one, s.failing_why);
         (void) str_make_printable(ret); /* a line end would begin a field of its own */

@@ -699,6 +699,72 @@ static void test_stalled(void **state)
         }
 }
 
+/* --- service accounts -------------------------------------------------------------------------------- */
+
+#define ACCOUNTS "GET /api/v1/serviceaccounts?fieldSelector=metadata.name%3Ddefault&"
+#define ACCOUNT_PATH(namespace) "/api/v1/namespaces/" namespace "/serviceaccounts"
+#define ACCOUNT(namespace, version, more)                                                             \
+        "{\"kind\":\"ServiceAccount\",\"metadata\":{\"namespace\":\"" namespace                          \
+        "\",\"name\":\"default\",\"resourceVersion\":\"" version "\"}" more "}"
+#define ACCOUNT_DONE(namespace, version) \
+        ACCOUNT(namespace, version, ",\"imagePullSecrets\":[{\"name\":\"ecr\"}]")
+#define ACCOUNT_LIST(items)                                                        \
+        "{\"kind\":\"ServiceAccountList\",\"metadata\":{\"resourceVersion\":\"10\"}," \
+        "\"items\":[" items "]}"
+
+static void test_service_accounts_are_told_of_the_namespaces(void **state)
+{
+        static char *accounts[] = { (char *) "default", NULL }, *none[] = { NULL };
+        Fixture *f = *state;
+        const AccountStats *s;
+        ScriptPeer *watch;
+
+        f->config.service_accounts = accounts;
+        make(f);
+        s = accounts_stats(cluster_accounts(f->cluster));
+        list_namespaces(f, NAMESPACE("team-old") "," NAMESPACE("elsewhere"));
+        list_secrets(f, SCRIPT_SECRET("team-old", "5", NEXT_ID));
+        assert_false(cluster_settled(f->cluster, 1));
+        watch = list(f, ACCOUNTS "resourceVersion=",
+                     ACCOUNT_LIST(ACCOUNT("team-old", "5", "") "," ACCOUNT("elsewhere", "5", "")),
+                     ACCOUNTS "watch=1&");
+        expect_writes(f, 1);
+        assert_false(cluster_settled(f->cluster, 1));
+        assert_int_equal(cluster_in_flight(f->cluster), 1);
+        script_answer(await(f, "PATCH " ACCOUNT_PATH("team-old") "/default?"), "200 OK", "",
+                      ACCOUNT_DONE("team-old", "11"));
+        script_until(&f->script, s->added == 1 && cluster_settled(f->cluster, 1));
+
+        /* What a list shows is not new. */
+        script_chunk(f->namespaces, SCRIPT_EVENT("ADDED", NAMESPACE("team-new")));
+        script_answer(await(f, "POST " ACCOUNT_PATH("team-new") "?"), "201 Created", "",
+                      ACCOUNT_DONE("team-new", "12"));
+        script_until(&f->script, s->added == 2);
+        settle(f, APPLY("team-new"), SCRIPT_SECRET("team-new", "13", NEXT_ID));
+        expire(f->namespaces);
+        list_namespaces(f, NAMESPACE("team-old") "," NAMESPACE("team-missed"));
+        settle(f, APPLY("team-missed"), SCRIPT_SECRET("team-missed", "14", NEXT_ID));
+        assert_int_equal(script_waiting(&f->script, "POST ", NULL), 0);
+        script_chunk(watch, SCRIPT_EVENT("ADDED", ACCOUNT("team-missed", "15", "")));
+        script_answer(await(f, "PATCH " ACCOUNT_PATH("team-missed") "/default?"), "200 OK", "",
+                      ACCOUNT_DONE("team-missed", "16"));
+        script_until(&f->script, s->added == 3);
+        assert_int_equal(cluster_relists(f->cluster), 1);
+
+        f->config.service_accounts = none;
+        cluster_reload(f->cluster, &f->config);
+        script_until(&f->script, watch->fd < 0);
+        f->config.service_accounts = accounts;
+        cluster_reload(f->cluster, &f->config);
+        (void) list(f, ACCOUNTS "resourceVersion=", ACCOUNT_LIST(ACCOUNT("team-old", "17", "")),
+                    ACCOUNTS "watch=1&");
+        expect_writes(f, 1); /* the namespaces have been told of again */
+        cluster_stop(f->cluster);
+        script_answer(await(f, "PATCH " ACCOUNT_PATH("team-old") "/default?"), "200 OK", "",
+                      ACCOUNT_DONE("team-old", "18"));
+        script_until(&f->script, cluster_in_flight(f->cluster) == 0);
+}
+
 /* At any point; the sanitizers see to it that nothing is left. */
 static void test_freed(void **state)
 {
@@ -741,6 +807,7 @@ int main(void)
                 TEST(test_a_new_token),
                 TEST(test_resync),
                 TEST(test_stalled),
+                TEST(test_service_accounts_are_told_of_the_namespaces),
                 TEST(test_freed),
         };
 

@@ -56,7 +56,8 @@ static struct Cluster {
 
         unsigned tries, failures;
         ClusterSummary summary;
-        const char *error;
+        AccountSummary accounts;
+        const char *error, *accounts_error;
         WriterStats stats;
 
         bool stopped;
@@ -157,6 +158,13 @@ bool cluster_settled(const Cluster *c, unsigned tries)
 SAYS(const char *, cluster_error, Cluster, x->error)
 SAYS(unsigned, cluster_failures, Cluster, x->failures)
 SAYS(const WriterStats *, cluster_stats, Cluster, &x->stats)
+SAYS(const Accounts *, cluster_accounts, Cluster, (const Accounts *) x)
+SAYS(const char *, accounts_error, Accounts, ((const struct Cluster *) x)->accounts_error)
+
+void accounts_summary(const Accounts *a, AccountSummary *ret)
+{
+        *ret = ((const struct Cluster *) a)->accounts;
+}
 
 Cluster *cluster_free(Cluster *c)
 {
@@ -383,7 +391,7 @@ static void give(struct Registries *r, Token *t, Auths *a)
 
 static void forget_all(void)
 {
-        cluster = another_cluster = (Cluster){ .error = "" };
+        cluster = another_cluster = (Cluster){ .error = "", .accounts_error = "" };
         registries = other_registries = (Registries){ 0 };
         keyring = (Keyring){ 0 };
         n_clusters = n_registries = 0;
@@ -868,6 +876,32 @@ static void test_once_ends_when_all_has_been_tried(void **state)
                 }
 }
 
+/* What cannot be done for service accounts is no success, though every Secret is fresh. */
+static void test_once_tells_of_service_accounts(void **state)
+{
+        static const struct {
+                AccountSummary accounts;
+                const char *error;
+                bool dry_run;
+                int code;
+        } cases[] = {
+                { { .good = 2 }, "", false, 0 },           { { .good = 2, .failing = 1 }, "", false, 1 },
+                { { .good = 2, .fought = 1 }, "", false, 1 }, { { .good = 2, .pending = 1 }, "", false, 1 },
+                { { .pending = 1 }, "", true, 0 },         { { .good = 2 }, "forbidden", false, 1 },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                begin_with(EATR_ONCE, cases[i].dry_run);
+                cluster.summary = (ClusterSummary){ .fresh = 1 };
+                cluster.accounts = cases[i].accounts;
+                cluster.accounts_error = cases[i].error;
+                cluster.tries = UINT_MAX;
+                review();
+                assert_int_equal(exit_code(), cases[i].code);
+                (void) end(state);
+        }
+}
+
 /* Each has a say in what is written, so each has its chance; but one that fails is not waited for. */
 static void test_once_waits_for_every_registry(void **state)
 {
@@ -1033,6 +1067,7 @@ int main(void)
                 TEST(test_one_registry_that_fails_is_no_first_pass),
                 TEST(test_ready_in_time_whatever_happens),
                 TEST(test_once_ends_when_all_has_been_tried),
+                TEST(test_once_tells_of_service_accounts),
                 TEST(test_once_waits_for_every_registry),
                 TEST(test_signals_end_it),
                 TEST(test_health),

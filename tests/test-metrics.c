@@ -22,8 +22,10 @@ static struct State {
         KubeStats kube;
         KubeAuth auth;
         ClusterSummary summary;
+        AccountSummary accounts;
+        AccountStats account_stats;
         bool synced;
-        const char *error;
+        const char *error, *accounts_error;
         struct Registry {
                 RegistryConfig config;
                 AwsSource source;
@@ -67,6 +69,14 @@ bool eatr_is_ready(const Eatr *e, char reason[static HEALTH_REASON_MAX])
 SAYS(const WriterStats *, cluster_stats, Cluster, &state.writer)
 SAYS(const EventsStats *, cluster_events_stats, Cluster, &state.events)
 SAYS(const KubeStats *, cluster_kube_stats, Cluster, &state.kube)
+SAYS(const Accounts *, cluster_accounts, Cluster, (const Accounts *) x)
+SAYS(const AccountStats *, accounts_stats, Accounts, &state.account_stats)
+SAYS(const char *, accounts_error, Accounts, state.accounts_error)
+
+void accounts_summary(const Accounts *a, AccountSummary *ret)
+{
+        *ret = state.accounts;
+}
 
 void cluster_summary(const Cluster *c, ClusterSummary *ret)
 {
@@ -310,6 +320,9 @@ static int setup(void **unused)
                 .synced = true,
                 .reload_problem = "",
                 .error = "",
+                .accounts_error = "",
+                .accounts = { .good = 30, .pending = 31, .failing = 32, .fought = 33 },
+                .account_stats = { .added = 34, .removed = 35, .failed = 36, .conflicts = 37 },
                 .aws = { .clock = { .measured = -0.25 } },
                 .auth = { .provider = &provider,
                           .stats = { .fetched = 20,
@@ -360,6 +373,8 @@ static void test_every_line_is_valid(void **unused)
         }
         memset(&state.writer, 0xff, offsetof(WriterStats, latency));
         memset(&state.summary, 0xff, sizeof(state.summary));
+        memset(&state.accounts, 0xff, sizeof(state.accounts));
+        memset(&state.account_stats, 0xff, sizeof(state.account_stats));
         memset(state.aws.calls, 0xff, sizeof(state.aws.calls));
         state.aws.clock.measured = 1e12;
         check_page();
@@ -370,7 +385,7 @@ static void test_it_is_valid_before_anything_has_happened(void **unused)
         struct Registry *r = state.registries;
 
         token_unref(r[0].token);
-        state = (struct State){ .error = "", .reload_problem = "eatr.conf:3: no" };
+        state = (struct State){ .error = "", .accounts_error = "", .reload_problem = "eatr.conf:3: no" };
         set_up_second(&r[0]);
         set_up_second(&r[1]);
         r[0].config.name = (char *) "aws";
@@ -416,6 +431,15 @@ static void test_each_number_is_where_it_belongs(void **unused)
                 "eatr_namespaces{state=\"ignored\"} 13",
                 "eatr_namespaces{state=\"terminating\"} 16",
                 "eatr_namespace_to_secret_seconds_count 0",
+                "eatr_service_accounts{state=\"good\"} 30",
+                "eatr_service_accounts{state=\"pending\"} 31",
+                "eatr_service_accounts{state=\"failing\"} 32",
+                "eatr_service_accounts{state=\"fought-over\"} 33",
+                "eatr_service_accounts_up 1",
+                "eatr_service_accounts_added_total 34",
+                "eatr_service_accounts_removed_total 35",
+                "eatr_service_accounts_failures_total 36",
+                "eatr_service_accounts_conflicts_total 37",
                 "eatr_kube_up 1",
                 "eatr_kube_requests_total{verb=\"list\",code=\"200\"} 18446744073709551615",
                 "eatr_kube_requests_total{verb=\"apply\",code=\"0\"} 24",
@@ -464,9 +488,10 @@ static void test_each_number_is_where_it_belongs(void **unused)
         for (size_t i = 0; i < ELEMENTSOF(lines); i++)
                 if (!has_line(lines[i]))
                         fail_msg("no %s in\n%s", lines[i], buf_str(&page.text));
-        state.error = "no";
+        state.error = state.accounts_error = "no";
         render();
         assert_true(has_line("eatr_kube_up 0"));
+        assert_true(has_line("eatr_service_accounts_up 0"));
 }
 
 /* A good token or one that does not fail is not enough. */
@@ -545,6 +570,12 @@ static const char *const names[] = {
         "eatr_secret_last_write_timestamp_seconds",
         "eatr_namespaces",
         "eatr_namespace_to_secret_seconds",
+        "eatr_service_accounts",
+        "eatr_service_accounts_up",
+        "eatr_service_accounts_added_total",
+        "eatr_service_accounts_removed_total",
+        "eatr_service_accounts_failures_total",
+        "eatr_service_accounts_conflicts_total",
         "eatr_kube_up",
         "eatr_kube_requests_total",
         "eatr_kube_write_seconds",

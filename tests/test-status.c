@@ -16,7 +16,7 @@
 struct Cluster {
         bool synced;
         ClusterSummary summary;
-        const char *error;
+        const char *error, *accounts_error;
 };
 
 struct Registry {
@@ -45,6 +45,8 @@ struct Registries {
 
 SAYS(bool, cluster_synced, Cluster, x->synced)
 SAYS(const char *, cluster_error, Cluster, x->error)
+SAYS(const Accounts *, cluster_accounts, Cluster, (const Accounts *) x)
+SAYS(const char *, accounts_error, Accounts, ((const struct Cluster *) x)->accounts_error)
 
 void cluster_summary(const Cluster *c, ClusterSummary *ret)
 {
@@ -101,7 +103,7 @@ static int setup(void **state)
         static const char *const names[REGISTRIES] = { "aws", "b", "c" };
 
         reload_problem = "";
-        cluster = (struct Cluster){ .error = "" };
+        cluster = (struct Cluster){ .error = "", .accounts_error = "" };
         registries = (struct Registries){ .n = 1 };
         for (size_t i = 0; i < REGISTRIES; i++)
                 registries.items[i] = (struct Registry){
@@ -182,6 +184,8 @@ static void test_what_is_wrong(void **state)
         cluster.error = "";
         check("waiting for the API server" TOKEN "; credentials for the API server: no program");
         auth.problem[0] = '\0';
+        cluster.accounts_error = "not allowed";
+        check("waiting for the API server" TOKEN "; service accounts: not allowed");
 }
 
 static void test_a_token_that_is_not_taken(void **state)
