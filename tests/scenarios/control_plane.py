@@ -501,7 +501,7 @@ class ControlPlane:
             "rules": [
                 {"level": "Metadata",
                  "verbs": ["patch", "create", "update", "delete", "list"],
-                 "resources": [{"group": "", "resources": ["secrets", "namespaces"]}]},
+                 "resources": [{"group": "", "resources": ["secrets", "namespaces", "serviceaccounts"]}]},
                 {"level": "None"},
             ],
         }))
@@ -741,8 +741,8 @@ users:
                      since: int = 0) -> Iterator[Json]:
         """The parsed audit events for which ``predicate`` holds, oldest first.
 
-        There is one for every finished patch, create, update, delete and list of Secrets and
-        namespaces, of all clients: ``verb``, ``userAgent``, ``objectRef`` (``resource``,
+        There is one for every finished patch, create, update, delete and list of Secrets, namespaces
+        and service accounts, of all clients: ``verb``, ``userAgent``, ``objectRef`` (``resource``,
         ``namespace``, ``name``), ``responseStatus`` (``code``), ``requestURI``, ``user``.
 
         The server writes an event when it is done with a request, which may be a moment after the

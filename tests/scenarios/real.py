@@ -50,7 +50,9 @@ def eatrs(directory: Path, cluster: ControlPlane, ecr: Ecr) -> Iterator[MakeEatr
     def own_kubeconfig(one: Eatr, changes: Changes) -> Path:
         secret = changes.get("secret", {})
         name = str(secret.get("name", SECRET))
-        who = identity(cluster, name=name, accounts=secret.get("service_accounts", "default") != "default")
+        deletes = changes.get("namespaces", {}).get("on_exclude") == "delete"
+        accounts = deletes or secret.get("service_accounts", "default") != "default"
+        who = identity(cluster, name=name, accounts=accounts)
         tokens.add(who.token)
         if keys := changes.get("aws", {}).get("credentials_secret"):
             who.may_read_keys(*str(keys).split("/"))
