@@ -263,7 +263,7 @@ int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char 
                   kube_keys_changed_t changed, void *userdata, KubeKeys **ret)
 {
         _cleanup_(kube_keys_freep) KubeKeys *k = NULL;
-        KubeWatchSpec spec = { .kind = "Secret" };
+        KubeWatchSpec spec = { .kind = "Secret", .secret = true };
         int r;
 
         k = calloc(1, sizeof(*k));

@@ -107,7 +107,7 @@ static void begin(KubeReader *r, KubeStreamMode mode, kube_stream_item_t item)
         r->problem[0] = '\0';
         r->events = 0;
         kube_stream_init(&r->stream, mode, item, r);
-        if (r->kind)
+        if (r->secret)
                 kube_stream_wipe(&r->stream);
 }
 

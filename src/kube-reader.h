@@ -16,7 +16,8 @@ typedef void (*kube_reader_object_t)(const cJSON *object, void *userdata);
 /* What is read-only for others, but for what begins with "to reset". */
 typedef struct KubeReader {
         const char *collection;    /* for messages */
-        const char *kind;          /* of whole objects, whose memory is wiped; NULL: metadata only */
+        const char *kind;          /* of whole objects; NULL: metadata only */
+        bool secret;               /* the memory that they are read in is wiped */
         kube_reader_object_t seen; /* in a list, or new or changed in a watch */
         kube_reader_object_t gone;
         void *userdata;

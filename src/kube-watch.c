@@ -207,7 +207,7 @@ static int begin_list(KubeWatch *w)
                 .accept = accept_header(w, ACCEPT_LIST),
                 .timeout = LIST_TIMEOUT,
                 .on_data = on_data,
-                .compressed = !w->spec.kind, /* zlib's memory is wiped by nobody */
+                .compressed = !w->spec.secret, /* zlib's memory is wiped by nobody */
         };
         const char *version = w->list_mode == LIST_ANY          ? "0"
                               : w->list_mode == LIST_CONSISTENT ? ""
@@ -385,6 +385,7 @@ int kube_watch_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const Kube
         w->userdata = userdata;
         w->reader = (KubeReader){ .collection = spec->collection,
                                   .kind = spec->kind,
+                                  .secret = spec->secret,
                                   .seen = handler->seen,
                                   .gone = handler->gone,
                                   .userdata = userdata };

@@ -20,6 +20,7 @@ typedef struct KubeWatchSpec {
         const char *query; /* what is in front of further parameters, "fieldSelector=metadata.name%3Decr&";
                               NULL: nothing */
         const char *kind;  /* of whole objects, data and all: "Secret"; NULL: metadata only */
+        bool secret;       /* what comes in is wiped, and therefore not compressed */
 } KubeWatchSpec;
 
 typedef struct KubeWatchHandler {

@@ -120,8 +120,8 @@ static int set_up(void **state)
         script_begin(&f->script, f->event);
         f->config.server = f->script.url;
         assert_return_code(kube_auth_new(f->event, &f->config, &f->auth), 0);
-        assert_return_code(
-                kube_watch_new(f->event, f->auth, &f->stats, &namespaces, &handler, f, &f->watch), 0);
+        assert_return_code(kube_watch_new(f->event, f->auth, &f->stats, &namespaces, &handler, f, &f->watch),
+                           0);
         *state = f;
         return 0;
 }
@@ -240,7 +240,9 @@ static void test_the_query_comes_first(void **state)
 /* Where a kind is named the objects come whole, and metadata alone will not do. */
 static void test_whole_objects(void **state)
 {
-        static const KubeWatchSpec secrets = { .collection = "/api/v1/secrets", .kind = "Secret" };
+        static const KubeWatchSpec secrets = { .collection = "/api/v1/secrets",
+                                               .kind = "Secret",
+                                               .secret = true };
         Fixture *f = *state;
         ScriptPeer *p;
 
