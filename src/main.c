@@ -397,6 +397,7 @@ static int purge(const Options *o)
         log_open(s->conf->verbosity >= LOG_VERBOSITY_DEBUG ? s->conf->verbosity : LOG_VERBOSITY_ERRORS);
         config.conf = s->conf;
         config.kube = s->kube;
+        config.eks = s->eks;
         r = sd_event_new(&event);
         if (r >= 0)
                 r = purge_run(event, &config);

@@ -39,6 +39,7 @@ typedef struct Purge {
         FILE *out; /* for people */
         ClusterConfig cluster_config;
         ConfNamespaces namespaces;
+        AwsState aws;
         KubeAuth *auth;
         Cluster *cluster;
         KubeStats stats;
@@ -418,7 +419,7 @@ int purge_run(sd_event *event, const PurgeConfig *config)
 
         p.out = config->json ? stderr : stdout;
         p.names = cJSON_CreateArray();
-        r = kube_login_new(event, config->kube, &p.auth);
+        r = kube_login_new(event, config->kube, config->eks, &p.aws, &p.auth);
         if (r < 0)
                 return r;
         r = add_sources(&p);

@@ -11,6 +11,7 @@
 typedef struct PurgeConfig {
         const Conf *conf;        /* its [kubernetes], [secret] and [renewal] are used */
         const KubeConfig *kube;  /* reaches the cluster */
+        const EksConfig *eks;    /* the tokens that eatr makes for it; NULL: none */
         char *const *namespaces; /* globs of those that are meant; NULL-terminated, empty: all, also those
                                     that the configuration excludes */
         bool dry_run;            /* only say what would go */

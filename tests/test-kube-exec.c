@@ -303,12 +303,12 @@ static void test_who_needs_it(void **state)
         KubeConfig kube = { .server = (char *) "https://x", .token = (char *) "abc" };
         KubeAuth *a;
 
-        assert_return_code(kube_login_new(event, &kube, &a), 0);
+        assert_return_code(kube_login_new(event, &kube, NULL, NULL, &a), 0);
         assert_false(kube_auth_fetches(a));
         assert_null(kube_auth_free(a));
         kube.token = NULL;
         kube.exec = &x;
-        assert_return_code(kube_login_new(event, &kube, &a), 0);
+        assert_return_code(kube_login_new(event, &kube, NULL, NULL, &a), 0);
         assert_true(kube_auth_fetches(a));
         assert_null(kube_auth_free(a));
 }
