@@ -69,6 +69,7 @@ static int get_list(const KubeEntry *e, const cJSON *exec, const char *name, con
 {
         const cJSON *list = kube_yaml_get(exec, name);
 
+        *ret = NULL;
         if (list && !cJSON_IsNull(list) && !cJSON_IsArray(list))
                 return kube_files_fail(e, -EINVAL, "exec.%s is not a list", name);
         *ret_strings = calloc((size_t) cJSON_GetArraySize(list) + 1, sizeof(**ret_strings));
@@ -109,15 +110,15 @@ static int read_env(const KubeEntry *e, const cJSON *exec, KubeExec *x)
                 return r;
         JSON_FOREACH (item, list) {
                 const cJSON *name = kube_yaml_get(item, "name"), *value = kube_yaml_get(item, "value");
+                const char *name_text = cJSON_GetStringValue(name), *text = cJSON_GetStringValue(value);
 
-                if (!cJSON_IsString(name) || str_empty(name->valuestring))
+                if (str_empty(name_text))
                         return kube_files_fail(e, -EINVAL, "exec.env: entry %zu has no name%s", n + 1,
                                                name ? kube_files_not_text(name) : "");
-                if (value && !cJSON_IsNull(value) && !cJSON_IsString(value))
+                if (value && !cJSON_IsNull(value) && !text)
                         return kube_files_fail(e, -EINVAL, "exec.env: the value of \"%s\" is not text%s",
-                                               name->valuestring, kube_files_not_text(value));
-                x->env[n] = str_printf("%s=%s", name->valuestring,
-                                       cJSON_IsString(value) ? value->valuestring : "");
+                                               name_text, kube_files_not_text(value));
+                x->env[n] = str_printf("%s=%s", name_text, text ? text : "");
                 if (!x->env[n++])
                         return -ENOMEM;
         }
@@ -133,7 +134,7 @@ static int check_interactive_mode(const KubeEntry *e, const cJSON *exec, const K
         r = get_string(e, exec, "interactiveMode", &mode);
         if (r < 0)
                 return r;
-        if (!mode && streq(x->api_version, GROUP "v1beta1"))
+        if (!mode && streq_ptr(x->api_version, GROUP "v1beta1"))
                 return 0;
         if (!mode)
                 return kube_files_fail(e, -EINVAL, "exec has no interactiveMode, which " GROUP "v1 needs");
