@@ -85,6 +85,9 @@ static int from_keys(Making *m)
 /* What lies in the cluster cannot be read before there is a token for it. */
 static int from_registry(Making *m)
 {
+        if (m->conf->n_registries == 0)
+                return conf_error_set(m->error, -EINVAL,
+                                      "there is no registry whose credentials could be taken");
         if (m->aws->credentials_secret)
                 return conf_error_set(m->error, -EOPNOTSUPP,
                                       "the credentials of the first registry lie in the cluster itself");
@@ -188,7 +191,8 @@ int eks_config_load(const KubeConfig *kube, const Conf *conf, const AwsConfigEnv
         _cleanup_(eks_config_freep) EksConfig *c = calloc(1, sizeof(*c));
         ConfError error = { "" };
         KubeEks eks;
-        Making m = { &eks, &conf->registries[0].aws, conf, *environment, c, &error };
+        const ConfAws *aws = conf->n_registries > 0 ? &conf->registries[0].aws : &conf->aws;
+        Making m = { &eks, aws, conf, *environment, c, &error };
         int r;
 
         if (!c)

@@ -24,9 +24,9 @@ typedef struct EksConfig {
         char **files;          /* that were read, or would have been; NULL-terminated, NULL: none */
 } EksConfig;
 
-/* Leaves in *ret what can be said for kube, whose exec may be NULL, and a checked configuration: NULL if
- * there are no such tokens to be made, or the configuration is that the program makes them. Returns 0 or
- * -ENOMEM. */
+/* Leaves in *ret what can be said for kube, whose exec may be NULL, and a configuration, which has no
+ * registries if it is not checked: NULL if there are no such tokens to be made, or the configuration is that
+ * the program makes them. Returns 0 or -ENOMEM. */
 int eks_config_load(const KubeConfig *kube, const Conf *conf, const AwsConfigEnvironment *environment,
                     EksConfig **ret);
 

@@ -230,6 +230,27 @@ static void test_what_makes_another_token(void **state)
         check_equal(AWS, "aws s3 ls", AWS, GET_TOKEN " --profile nobody", true);
 }
 
+/* As it is read for a command that needs the cluster alone. */
+static void test_a_configuration_that_is_not_checked(void **state)
+{
+        const AwsConfigEnvironment environment = { .home = folder };
+        _cleanup_(conf_freep) Conf *conf = parsed("");
+        char *none[] = { NULL },
+             *args[] = { (char *) "token", (char *) "-ic", (char *) "--region=eu-west-2", NULL };
+        char *keys[] = { (char *) "AWS_ACCESS_KEY_ID=AKIAENTRY", (char *) "AWS_SECRET_ACCESS_KEY=s", NULL };
+        KubeExec exec = { .command = (char *) "aws-iam-authenticator", .args = args, .env = none };
+        KubeConfig kube = { .exec = &exec };
+        EksConfig *c = NULL;
+
+        assert_int_equal(eks_config_load(&kube, conf, &environment, &c), 0);
+        assert_string_equal(c->why, "there is no registry whose credentials could be taken");
+        c = eks_config_free(c);
+        exec.env = keys;
+        assert_int_equal(eks_config_load(&kube, conf, &environment, &c), 0);
+        assert_string_equal(c->source->keys.access_key_id, "AKIAENTRY");
+        c = eks_config_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -242,6 +263,7 @@ int main(void)
                 cmocka_unit_test(test_without_a_region),
                 cmocka_unit_test(test_where_roles_are_assumed),
                 cmocka_unit_test(test_what_makes_another_token),
+                cmocka_unit_test(test_a_configuration_that_is_not_checked),
         };
 
         return cmocka_run_group_tests(tests, folder_set_up, folder_tear_down);
