@@ -3,6 +3,7 @@
 
 #include "cluster.h"
 #include "conf.h"
+#include "eks-config.h"
 
 /* "eatr purge": takes out of a cluster what eatr manages there. A cluster in which nothing is wanted says,
  * in a dry run, what would go; then the same cluster lets it go. So all that holds for Secrets that are
@@ -11,7 +12,7 @@
 typedef struct PurgeConfig {
         const Conf *conf;        /* its [kubernetes], [secret] and [renewal] are used */
         const KubeConfig *kube;  /* reaches the cluster */
-        const EksConfig *eks;    /* the tokens that eatr makes for it; NULL: none */
+        const EksConfig *eks;    /* the tokens to be made for kube; may be NULL */
         char *const *namespaces; /* globs of those that are meant; NULL-terminated, empty: all, also those
                                     that the configuration excludes */
         bool dry_run;            /* only say what would go */

@@ -285,7 +285,7 @@ int setup_load_cluster(const Options *options, Setup **ret, SetupError *error)
         if (r < 0)
                 return r;
         r = load_kube_config(options, s->conf, &s->kube, error);
-        if (r >= 0 && s->conf->n_registries > 0)
+        if (r >= 0)
                 r = load_eks(s->kube, s->conf, &s->eks, error);
         if (r < 0)
                 return r;
