@@ -41,6 +41,7 @@ typedef struct Purge {
         ConfNamespaces namespaces;
         AwsState aws;
         KubeAuth *auth;
+        AwsState aws;
         Cluster *cluster;
         KubeStats stats;
         PurgePhase phase;
