@@ -326,7 +326,10 @@ void account_writer_reload(AccountWriter *w, const AccountWriterConfig *config)
         w->log.secret_name = config->secret_name;
         w->may_not_create = false; /* the rights may be there by now */
         ACCOUNTS_FOREACH(n, next, w->parts.table)
-        account_writer_mark_dirty(w, n);
+        {
+                n->pretended &= config->dry_run;
+                account_writer_mark_dirty(w, n);
+        }
 }
 
 void account_writer_take_over(AccountWriter *w, const AccountWriter *old)

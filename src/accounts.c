@@ -393,6 +393,11 @@ const char *accounts_error(const Accounts *a)
         return a->error;
 }
 
+const AccountTable *accounts_table(const Accounts *a)
+{
+        return a->table;
+}
+
 void accounts_summary(const Accounts *a, AccountSummary *ret)
 {
         account_writer_summary(a->writer, ret);

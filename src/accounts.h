@@ -58,6 +58,9 @@ bool accounts_settled(const Accounts *a, unsigned tries);
 /* Why service accounts cannot be read at the moment, "" if they can. */
 const char *accounts_error(const Accounts *a);
 
+/* Those that eatr has to do with. */
+const AccountTable *accounts_table(const Accounts *a);
+
 void accounts_summary(const Accounts *a, AccountSummary *ret);
 const AccountStats *accounts_stats(const Accounts *a);
 

@@ -300,6 +300,7 @@ static AccountsConfig accounts_config(const ClusterConfig *config)
                         .rules = {
                                 .accounts = config->service_accounts,
                                 .on_exclude = config->namespaces->on_exclude,
+                                .purge = config->only,
                         },
                         .dry_run = config->writer.dry_run,
                 },

@@ -13,8 +13,9 @@ typedef struct Cluster Cluster;
 typedef struct ClusterConfig {
         KubeAuth *auth;
         const ConfNamespaces *namespaces;
-        char *const *only; /* globs of the namespaces that there are for this cluster; NULL: all */
         char *const *service_accounts; /* see AccountRules */
+        char *const *only; /* a purge: globs of the namespaces that there are for this cluster, in
+                                which accounts lose their entries, too; NULL: none, and all */
         WriterConfig writer;
 } ClusterConfig;
 

@@ -7,6 +7,7 @@
 #include "purge.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -47,6 +48,7 @@ typedef struct Purge {
         PurgePhase phase;
         unsigned found;      /* so many Secrets were to go */
         cJSON *names;        /* of their namespaces */
+        unsigned accounts;   /* so many service accounts were to lose their entry */
         bool begun;          /* to delete */
         bool back;           /* they come back */
         const char *problem; /* why it has ended early; NULL: it has not */
@@ -69,10 +71,18 @@ static bool is_to_go(const Node *n)
         return is_there(n) && n->plan.reason != PLAN_SHARED && !n->target.secret.going;
 }
 
+static unsigned accounts_to_change(const Purge *p)
+{
+        AccountSummary s;
+
+        accounts_summary(cluster_accounts(p->cluster), &s);
+        return s.pending + s.failing;
+}
+
 /* Whether all has been tried that could be, see cluster_settled(). */
 static bool is_settled(const Purge *p, usec_t now)
 {
-        if (!cluster_synced(p->cluster))
+        if (!cluster_synced(p->cluster) || !accounts_settled(cluster_accounts(p->cluster), TRIES))
                 return false;
         TARGETS_FOREACH (n, next, cluster_targets(p->cluster)) {
                 const Target *t = &n->target;
@@ -121,6 +131,7 @@ static void list_found(Purge *p)
                         cJSON_AddItemToArray(p->names, cJSON_CreateString(n->name));
                         p->found++;
                 }
+        p->accounts = accounts_to_change(p);
 }
 
 static void print_found(const Purge *p)
@@ -137,6 +148,38 @@ static void print_found(const Purge *p)
                         (void) fprintf(p->out, "  %s\n", name->valuestring);
         if (shown > NAMES_MAX && !dry_run)
                 (void) fprintf(p->out, "  and %u namespaces more\n", shown - NAMES_MAX);
+        if (p->accounts > 0)
+                (void) fprintf(p->out, "%u service account%s %s the entry in imagePullSecrets\n",
+                               p->accounts, plural(p->accounts), dry_run ? "would lose" : "to lose");
+}
+
+static void add_left(cJSON *left, const char *namespace, const char *account, const char *reason)
+{
+        cJSON *item = cJSON_CreateObject();
+
+        (void) cJSON_AddStringToObject(item, "namespace", namespace);
+        if (account)
+                (void) cJSON_AddStringToObject(item, "service_account", account);
+        (void) cJSON_AddStringToObject(item, "reason", reason);
+        cJSON_AddItemToArray(left, item);
+}
+
+static void list_left_accounts(const Purge *p, cJSON *left)
+{
+        const Accounts *accounts = cluster_accounts(p->cluster);
+        const char *error = accounts_error(accounts);
+
+        ACCOUNTS_FOREACH(n, next, accounts_table(accounts))
+        if (n->plan.action != ACCOUNT_NOTHING && !p->config->dry_run)
+                add_left(left, n->namespace->name, n->name,
+                         "the entry in imagePullSecrets cannot be taken out");
+        if (*error && *p->config->conf->secret.service_accounts)
+                add_left(left, "*", "*", error);
+        else if (*error && !p->problem)
+                (void) fprintf(p->out,
+                               "Service accounts cannot be read, and keep entries of eatr's if they have "
+                               "any: %s\n",
+                               error);
 }
 
 /* The caller frees what is left, and why. */
@@ -145,29 +188,24 @@ static cJSON *list_left(const Purge *p)
         cJSON *left = cJSON_CreateArray();
         char text[WHY_MAX];
 
-        TARGETS_FOREACH (n, next, cluster_targets(p->cluster)) {
-                cJSON *item;
-
-                if (!is_there(n) || (p->config->dry_run && is_to_go(n)))
-                        continue;
-                item = cJSON_CreateObject();
-                (void) cJSON_AddStringToObject(item, "namespace", n->name);
-                (void) cJSON_AddStringToObject(item, "reason", why_left(n, text));
-                cJSON_AddItemToArray(left, item);
-        }
+        TARGETS_FOREACH (n, next, cluster_targets(p->cluster))
+                if (is_there(n) && !(p->config->dry_run && is_to_go(n)))
+                        add_left(left, n->name, NULL, why_left(n, text));
+        list_left_accounts(p, left);
         return left;
 }
 
 static void print_left(const Purge *p, const cJSON *left)
 {
-        int n = cJSON_GetArraySize(left);
+        if (left->child)
+                (void) fprintf(p->out, "%s:\n", p->config->dry_run ? "Would stay" : "Left");
+        JSON_FOREACH (item, left) {
+                const char *account = json_string(item, "service_account");
 
-        if (n > 0)
-                (void) fprintf(p->out, "%d Secret%s %s:\n", n, plural((unsigned) n),
-                               p->config->dry_run ? "would stay" : "left");
-        JSON_FOREACH (item, left)
-                (void) fprintf(p->out, "  namespace %s: %s\n", json_string(item, "namespace"),
-                               json_string(item, "reason"));
+                (void) fprintf(p->out, "  namespace %s: %s%s%s%s\n", json_string(item, "namespace"),
+                               account ? "service account " : "", account ? account : "",
+                               account ? ": " : "", json_string(item, "reason"));
+        }
         if (p->back)
                 (void) fprintf(
                         p->out,
@@ -177,16 +215,20 @@ static void print_left(const Purge *p, const cJSON *left)
 
 static void print_summary(const Purge *p, const cJSON *left)
 {
-        uint64_t deleted = cluster_stats(p->cluster)->deleted;
+        uint64_t deleted = cluster_stats(p->cluster)->deleted,
+                 removed = accounts_stats(cluster_accounts(p->cluster))->removed;
 
         if (p->problem)
                 (void) fprintf(p->out, "%s: %s\n", p->begun ? "Ended early" : "Nothing has been deleted",
                                p->problem);
         if (p->begun || !p->problem)
                 print_left(p, left);
-        if (p->begun)
-                (void) fprintf(p->out, "%llu Secret%s deleted%s\n", (unsigned long long) deleted,
-                               plural(deleted), is_done(p, left) ? ", nothing of eatr's is left" : "");
+        if (!p->begun)
+                return;
+        (void) fprintf(p->out, "%" PRIu64 " Secret%s deleted", deleted, plural(deleted));
+        if (removed > 0)
+                (void) fprintf(p->out, ", %" PRIu64 " service account%s changed", removed, plural(removed));
+        (void) fprintf(p->out, "%s\n", is_done(p, left) ? ", nothing of eatr's is left" : "");
 }
 
 static void print_json(Purge *p, cJSON *left)
@@ -200,6 +242,9 @@ static void print_json(Purge *p, cJSON *left)
         (void) cJSON_AddBoolToObject(j, "dry_run", p->config->dry_run);
         cJSON_AddItemToObject(j, "found", TAKE_PTR(p->names));
         (void) cJSON_AddNumberToObject(j, "deleted", (double) cluster_stats(p->cluster)->deleted);
+        (void) cJSON_AddNumberToObject(j, "accounts_found", p->accounts);
+        (void) cJSON_AddNumberToObject(j, "accounts_changed",
+                                       (double) accounts_stats(cluster_accounts(p->cluster))->removed);
         cJSON_AddItemToObject(j, "left", cJSON_Duplicate(left, true));
         (void) cJSON_AddBoolToObject(j, "back", p->back);
         if (p->problem)
@@ -257,7 +302,7 @@ static void decide(Purge *p)
 {
         list_found(p);
         print_found(p);
-        if (p->config->dry_run || p->found == 0)
+        if (p->config->dry_run || p->found + p->accounts == 0)
                 end(p);
         else if (p->config->yes)
                 begin_deletion(p);
@@ -320,7 +365,7 @@ static int on_progress(sd_event_source *s, uint64_t usec, void *userdata)
         }
         if (p->phase != PURGE_DELETE)
                 return 0;
-        (void) fprintf(p->out, "%llu of %u deleted\n", (unsigned long long) deleted, p->found);
+        (void) fprintf(p->out, "%" PRIu64 " of %u deleted\n", deleted, p->found);
         (void) fflush(p->out);
         (void) sd_event_source_set_time_relative(s, PROGRESS_INTERVAL);
         return sd_event_source_set_enabled(s, SD_EVENT_ONESHOT);

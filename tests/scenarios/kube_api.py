@@ -159,6 +159,8 @@ class KubeApi(Double):
             self._list(handler, resource, form, match)
 
     def _is_readable(self, resource: str, namespace: str | None, fields: str) -> bool:
+        if resource == "serviceaccounts":  # whose metadata say nothing of imagePullSecrets
+            return True
         return resource == "secrets" and (namespace, fields.partition("metadata.name=")[2]) in self.readable
 
     def _list(self, handler: Handler, resource: str, form: str, match: Match) -> None:
@@ -385,7 +387,7 @@ _EVENTS = r"/apis/events\.k8s\.io/v1/namespaces/(?P<namespace>[^/]+)/events"
 ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("GET", "/version", KubeApi._version),
     ("GET", "/api/?|/apis/?|/api/v1|/apis/[^/]+/v1", KubeApi._discovery),
-    ("GET", r"/api/v1/(?P<resource>namespaces|secrets)", KubeApi._collection),
+    ("GET", r"/api/v1/(?P<resource>namespaces|secrets|serviceaccounts)", KubeApi._collection),
     ("POST", _NS, KubeApi._post_namespace),
     ("GET", rf"/api/v1/(?P<resource>namespaces)/{_NAME}", KubeApi._get),
     ("DELETE", rf"{_NS}/{_NAME}", KubeApi._delete_namespace),

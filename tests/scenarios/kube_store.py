@@ -15,7 +15,7 @@ from kube_fields import MAPS, Object, Owners, Path, leaves, owners_of, plant, ti
 
 Match = Callable[[Object], bool]
 
-KINDS = {"namespaces": "Namespace", "secrets": "Secret"}
+KINDS = {"namespaces": "Namespace", "secrets": "Secret", "serviceaccounts": "ServiceAccount"}
 BEFORE_FIRST_APPLY = ("before-first-apply", "Update")
 DOCKER, DOCKER_KEY = "kubernetes.io/dockerconfigjson", ".dockerconfigjson"
 _MAX_SECRET = 1 << 20

@@ -143,6 +143,8 @@ def test_json(api: ApiServer, purged: Eatr) -> None:
         "dry_run": False,
         "found": ["default", "kube-system", "web", "web-test"],
         "deleted": 4,
+        "accounts_found": 0,
+        "accounts_changed": 0,
         "back": False,
     }
     assert left == [{"namespace": "shop", "reason": "it is not eatr's alone, kubectl-edit wrote to it, too"}]
@@ -153,11 +155,11 @@ def test_what_is_not_eatrs_alone_stays(api: ApiServer, purged: Eatr) -> None:
     api.edit_secret("shop", data={"more": "data"})
     assert purged.run("purge", "--dry-run", "shop") == 0
     why = "  namespace shop: it is not eatr's alone, kubectl-edit wrote to it, too"
-    assert purged.out[1:] == ["1 Secret would stay:", why]
+    assert purged.out[1:] == ["Would stay:", why]
     purged.out.clear()
     assert purged.run("purge", "--yes") == 1
     assert there(api) == {"shop", "taken"}
-    assert purged.out[-3:] == ["1 Secret left:", why, "4 Secrets deleted"]
+    assert purged.out[-3:] == ["Left:", why, "4 Secrets deleted"]
 
 
 def drop_aws(one: Eatr) -> None:
@@ -205,7 +207,7 @@ def test_failures_are_named(api: ApiServer, purged: Eatr) -> None:
     api.inject(faults.forbidden(), method="DELETE", path="/namespaces/web/")
     assert purged.run("purge", "--yes", timeout=10) == 1
     assert there(api) == {"web", "taken"}
-    assert purged.out[-3] == "1 Secret left:"
+    assert purged.out[-3] == "Left:"
     assert purged.out[-2].startswith("  namespace web: ") and "forbidden" in purged.out[-2]
     assert purged.out[-1] == "4 Secrets deleted"
 
