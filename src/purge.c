@@ -42,7 +42,6 @@ typedef struct Purge {
         ConfNamespaces namespaces;
         AwsState aws;
         KubeAuth *auth;
-        AwsState aws;
         Cluster *cluster;
         KubeStats stats;
         PurgePhase phase;

@@ -512,7 +512,7 @@ def render(page: Path) -> str:
 
 def test_the_manual_has_each_message() -> None:
     """And none that no test provokes."""
-    source = MANUAL.read_text(encoding="utf-8").partition(".Sh DIAGNOSTICS")[2].partition("\n.Sh ")[0]
+    source = MANUAL.read_text(encoding="utf-8").partition(".Sh DIAGNOSTICS")[2].partition("\n.Ss ")[0]
     heads = [head.replace('""', '"') for head in re.findall(r'^\.It Sy "(.*)"$', source, re.M)]
     assert sorted(heads) == sorted({failure.message for failure in [*FAILURES.values(), *MISTAKES.values()]})
     lines = {line.strip() for line in render(MANUAL).splitlines()}
