@@ -201,8 +201,7 @@ static int send_or_wait(KubeRequest *q);
 /* Returns whether it goes on with another identity. */
 static bool repeat(KubeRequest *q)
 {
-        if (!kube_auth_refused(q->client->auth, q->generation) || q->repeated ||
-            q->spec.verb == KUBE_PROBE)
+        if (!kube_auth_refused(q->client->auth, q->generation) || q->repeated)
                 return false;
         q->repeated = true;
         return send_or_wait(q) >= 0;

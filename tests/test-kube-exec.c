@@ -212,6 +212,15 @@ static void test_it_runs(void **state)
         assert_string_equal(result.credential.token, "one,/theirs,ours,an,false}}");
 }
 
+/* What one program takes of two variables of the same name another may not. */
+static void test_it_is_told_once(void **state)
+{
+        char *env[] = { (char *) "KUBERNETES_EXEC_INFO=theirs", NULL };
+
+        run_script(PRINT "$(tr '\\0' '\\n' </proc/$$/environ | grep -c ^KUBERNETES_EXEC_INFO=)", env);
+        assert_string_equal(result.credential.token, "1");
+}
+
 static void test_it_may_run_again_and_again(void **state)
 {
         char *args[] = { (char *) "-c", (char *) "echo x >>runs; " PRINT "$(wc -l <runs)", NULL };
@@ -338,6 +347,7 @@ int main(void)
                 cmocka_unit_test(test_no_credentials),
                 cmocka_unit_test(test_a_token_of_any_size),
                 cmocka_unit_test(test_it_runs),
+                cmocka_unit_test(test_it_is_told_once),
                 cmocka_unit_test(test_it_may_run_again_and_again),
                 cmocka_unit_test(test_it_fails),
                 cmocka_unit_test(test_a_long_hint_is_cut),
