@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "http-noproxy.h"
 #include "http-peer.h"
 
 #include <curl/curl.h>
@@ -239,6 +240,31 @@ int http_peer_rename(const HttpPeer *peer, const char *url, char **ret_url, char
         *ret_url = TAKE_PTR(renamed);
         *ret_connect_to = TAKE_PTR(connect_to);
         *ret_host_header = TAKE_PTR(header);
+        return 0;
+}
+
+int http_peer_apply_exceptions(const HttpPeer *peer, const char *url, void *easy)
+{
+        const char *list = getenv("no_proxy");
+        _cleanup_(url_cleanup) CURLU *u = curl_url();
+        _cleanup_free_ char *host = NULL;
+        size_t n;
+        int r;
+
+        if (!u)
+                return -ENOMEM;
+        if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK)
+                return -EINVAL;
+        r = get_part(u, CURLUPART_HOST, &host);
+        if (r < 0 || peer->proxy || peer->no_proxy)
+                return r;
+        n = strlen(host);
+        if (*host == '[') {
+                host[n - 1] = '\0';
+                memmove(host, host + 1, n - 1);
+        }
+        curl_easy_setopt(easy, CURLOPT_NOPROXY,
+                         http_noproxy_matches(list ? list : getenv("NO_PROXY"), host) ? "*" : "");
         return 0;
 }
 

@@ -34,5 +34,9 @@ void http_peer_apply(const HttpPeer *peer, void *easy);
 int http_peer_rename(const HttpPeer *peer, const char *url, char **ret_url, char **ret_connect_to,
                      char **ret_host_header);
 
+/* libcurl looks for a renamed URL's host among the environment's exceptions from its proxies. Has those be
+ * about url's instead, which is the one before. Returns 0, -EINVAL if url is none, or -ENOMEM. */
+int http_peer_apply_exceptions(const HttpPeer *peer, const char *url, void *easy);
+
 /* Frees what is in a copy, and wipes the key and the proxy. */
 void http_peer_done(HttpPeer *peer);

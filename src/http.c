@@ -249,7 +249,8 @@ static int set_server_name(HttpRequest *q, const char *url)
                 return r;
         curl_easy_setopt(q->easy, CURLOPT_URL, renamed);
         curl_easy_setopt(q->easy, CURLOPT_CONNECT_TO, q->connect_to);
-        return slist_add(&q->headers, host_header);
+        r = http_peer_apply_exceptions(&q->client->peer, url, q->easy);
+        return r < 0 ? r : slist_add(&q->headers, host_header);
 }
 
 /* libcurl leaves out a header without a value, unless it ends as here. */

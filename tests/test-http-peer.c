@@ -331,6 +331,37 @@ static void test_a_socks_proxy_of_the_environment_may_resolve_names(void **state
         check_remote_names(&peer, NULL, NULL, "");
 }
 
+/* The URL that curl is given has the server's name in TLS. */
+static void test_the_environments_exceptions(void **state)
+{
+        const HttpPeer any = { 0 }, none = { .no_proxy = true }, other = { .proxy = full.proxy };
+        const struct {
+                const HttpPeer *peer;
+                const char *small, *capital, *url, *expected;
+        } cases[] = {
+                { &any, NULL, NULL, "https://a.example", "noproxy= " },
+                { &any, NULL, "example", "https://a.example:6443/p", "noproxy=* " },
+                { &any, "example", "b", "https://a.example", "noproxy=* " },
+                { &any, "b", "example", "https://a.example", "noproxy= " },
+                { &any, "10.0.0.0/8", NULL, "https://10.0.0.1:6443", "noproxy=* " },
+                { &any, "fd00::/8", NULL, "https://[fd00::1]:6443", "noproxy=* " },
+                { &any, "fd00::2", NULL, "https://[fd00::1]", "noproxy= " },
+                { &none, "b", NULL, "https://a.example", "" },
+                { &other, "example", NULL, "https://a.example", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                assert_int_equal(cases[i].small ? setenv("no_proxy", cases[i].small, 1) : 0, 0);
+                assert_int_equal(cases[i].capital ? setenv("NO_PROXY", cases[i].capital, 1) : 0, 0);
+                settings[0] = '\0';
+                assert_int_equal(http_peer_apply_exceptions(cases[i].peer, cases[i].url, settings), 0);
+                assert_string_equal(settings, cases[i].expected);
+                assert_int_equal(unsetenv("no_proxy"), 0);
+                assert_int_equal(unsetenv("NO_PROXY"), 0);
+        }
+        assert_int_equal(http_peer_apply_exceptions(&any, "https://a b", settings), -EINVAL);
+}
+
 static void test_the_environments_https_proxies(void **state)
 {
         static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
@@ -439,6 +470,7 @@ int main(void)
                 cmocka_unit_test(test_each_certificate_of_the_text_is_an_anchor),
                 cmocka_unit_test(test_what_is_set_on_a_transfer),
                 cmocka_unit_test(test_a_socks_proxy_of_the_environment_may_resolve_names),
+                cmocka_unit_test(test_the_environments_exceptions),
                 cmocka_unit_test(test_the_environments_https_proxies),
                 cmocka_unit_test(test_a_connection_gets_the_anchors),
                 cmocka_unit_test(test_another_server_name_leaves_address_and_host_header),

@@ -103,7 +103,6 @@ def _proxy(url: str) -> str:
 
 
 FAR = "server: 'https://240.0.0.1:6443', certificate-authority-data: $alpha_ca"  # nobody's; only $http knows it
-_RENAMED = "curl is given a URL with the name for TLS, and looks at that"
 _CURL = "design: the environment's proxies are taken as curl takes them"
 
 PROXIES = [
@@ -142,9 +141,11 @@ PROXIES = [
         env={"HTTPS_PROXY": "http://jane:pass%3Aword-3b1f70d9@$http_login"}),
     one("the environment's SOCKS5 proxy", API, env={"HTTPS_PROXY": "socks5://$socks"}),
     one("NO_PROXY names what is the server's name in TLS only", f"{FAR}, tls-server-name: api.example",
-        env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "api.example"}, eatr=FAILS, says="240.0.0.1", why=_RENAMED),
+        env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "api.example"}),
     one("NO_PROXY names an address that has another name in TLS", f"{FAR}, tls-server-name: api.example",
-        env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "240.0.0.1"}, kubectl=FAILS, eatr=REACHES, why=_RENAMED),
+        env={"HTTPS_PROXY": "http://$http", "NO_PROXY": "240.0.0.1"}, kubectl=FAILS, says="240.0.0.1"),
+    one("NO_PROXY names the network of an address with another name in TLS", f"{FAR}, tls-server-name: api.example",
+        env={"HTTPS_PROXY": "http://$http", "no_proxy": "240.0.0.0/4"}, kubectl=FAILS, says="240.0.0.1"),
     one("the environment's proxy is not for this machine", env={"HTTPS_PROXY": "http://127.0.0.1:1"}),
     one("the environment's proxy is not for localhost",
         "server: 'https://localhost:$alpha_port', certificate-authority-data: $alpha_ca",
