@@ -344,22 +344,34 @@ static int parse_requirement(Parser *p, Requirement *r)
 
 /* --- the whole --------------------------------------------------------------------------------------- */
 
+static void requirement_done(Requirement *r)
+{
+        for (size_t i = 0; i < r->n_values; i++)
+                free(r->values[i]);
+        free(r->values);
+        free(r->key);
+        free(r->text);
+}
+
 static int add_requirement(Parser *p, LabelSelector *s)
 {
-        Requirement *longer = reallocarray(s->items, s->n + 1, sizeof(*longer)), *r;
+        _cleanup_(requirement_done) Requirement r = { 0 };
         size_t start = peek(p).at;
+        Requirement *longer;
         int k;
 
-        if (!longer)
-                return oom(p);
-        s->items = longer;
-        r = &longer[s->n++];
-        *r = (Requirement){ 0 };
-        k = parse_requirement(p, r);
+        k = parse_requirement(p, &r);
         if (k < 0)
                 return k;
-        r->text = strndup(p->text + start, p->at - start);
-        return r->text ? 0 : oom(p);
+        r.text = strndup(p->text + start, p->at - start);
+        longer = reallocarray(s->items, s->n + 1, sizeof(*longer));
+        if (longer)
+                s->items = longer;
+        if (!longer || !r.text)
+                return oom(p);
+        longer[s->n++] = r;
+        r = (Requirement){ 0 }; /* the selector's now */
+        return 0;
 }
 
 static int parse(Parser *p, LabelSelector *s)
@@ -447,15 +459,6 @@ const char *label_selector_text(const LabelSelector *s)
 const char *label_selector_requirement(const LabelSelector *s, unsigned i)
 {
         return i < s->n ? s->items[i].text : NULL;
-}
-
-static void requirement_done(Requirement *r)
-{
-        for (size_t i = 0; i < r->n_values; i++)
-                free(r->values[i]);
-        free(r->values);
-        free(r->key);
-        free(r->text);
 }
 
 LabelSelector *label_selector_free(LabelSelector *s)
