@@ -141,6 +141,7 @@ static void test_an_object_that_cannot_be_read(void **state)
 static void test_whole_objects_are_wiped(void **state)
 {
         reader.kind = "Secret";
+        reader.secret = true;
         kube_reader_begin_watch(&reader);
         assert_true(reader.stream.current.secret);
         assert_int_equal(feed(SCRIPT_EVENT("ADDED", "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"s\"}}")),
