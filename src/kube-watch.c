@@ -40,7 +40,9 @@
 
 /* client-go goes up to 30 s because it is on every node; one client a cluster may be there sooner. */
 static const BackoffPolicy backoff_policy = { .base = 800 * USEC_PER_MSEC, .cap = 5 * USEC_PER_SEC };
-static const BackoffPolicy backoff_forbidden = { .base = 30 * USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
+/* Who lacks a right may do so for days; but a server that has just started forbids everything for a moment,
+ * to all but system:masters, until it knows the roles. */
+static const BackoffPolicy backoff_forbidden = { .base = 800 * USEC_PER_MSEC, .cap = 5 * USEC_PER_MINUTE };
 
 typedef enum WatchState {
         WATCH_WAITING, /* for the timer */

@@ -505,6 +505,26 @@ static void test_a_watch_that_fails_is_repeated(void **state)
         expect(f, "+b ");
 }
 
+/* A server that has just started knows no roles for a moment; who lacks them for good is patient. */
+static void test_what_is_forbidden_is_tried_soon_and_then_ever_less_often(void **state)
+{
+        Fixture *f = *state;
+        ScriptPeer *p = sync_up(f);
+        usec_t longest = 0;
+
+        script_finish(p);
+        for (unsigned i = 0; i < 12; i++) {
+                script_answer(await(f, WATCH), "403 Forbidden", "", SCRIPT_STATUS(403, "Forbidden", ""));
+                expect(f, "failed ");
+                if (i == 0)
+                        assert_true(f->retry <= USEC_PER_SEC);
+                longest = MAX(longest, f->retry);
+                assert_true(f->retry <= 5 * USEC_PER_MINUTE);
+                kube_watch_hurry(f->watch);
+        }
+        assert_true(longest > 2 * USEC_PER_MINUTE);
+}
+
 /* What others have in their namespaces is left out, and harms nobody else. */
 static void test_an_object_that_cannot_be_read(void **state)
 {
@@ -741,6 +761,7 @@ int main(void)
                 TEST(test_after_an_outage_it_asks_whether_versions_went_back),
                 TEST(test_after_hours_a_list_of_what_is_true_now),
                 TEST(test_a_watch_that_fails_is_repeated),
+                TEST(test_what_is_forbidden_is_tried_soon_and_then_ever_less_often),
                 TEST(test_an_object_that_cannot_be_read),
                 TEST(test_a_list_that_fails_is_repeated),
                 TEST(test_backoff),
