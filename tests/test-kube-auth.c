@@ -474,10 +474,10 @@ static void test_a_fetch_that_hangs(void **state)
         assert_int_equal(provider.n_cancels, 1);
         pass(f, 5 * USEC_PER_SEC);
         assert_int_equal(provider.n_fetches, 2);
+        f->waits[0] = kube_auth_wait_free(f->waits[0]);
         f->auth = kube_auth_free(f->auth);
         assert_int_equal(provider.n_cancels, 2);
         assert_int_equal(provider.n_frees, 1);
-        f->waits[0] = NULL; /* was told, and has left the auth */
 }
 
 static void test_a_fetch_that_cannot_begin(void **state)

@@ -64,8 +64,8 @@ static void test_no_list(void **state)
                 SCRIPT_OBJECT("a", "7", ""),
                 SCRIPT_LIST("", ""),
                 "{\"kind\":\"SecretList\",\"metadata\":{\"resourceVersion\":\"10\"},\"items\":[]}",
-                "{\"kind\":\"PartialObjectMetadataList\",\"metadata\":{\"resourceVersion\":\"10\"},"
-                "\"items\":[",
+                ("{\"kind\":\"PartialObjectMetadataList\",\"metadata\":{\"resourceVersion\":\"10\"},"
+                 "\"items\":["),
         };
 
         for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
