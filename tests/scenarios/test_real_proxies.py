@@ -65,15 +65,17 @@ def names_of(kubectl: Path, config: Path, **env: str) -> set[str]:
     return {line.removeprefix("namespace/") for line in done.stdout.split()}
 
 
-def do_the_whole_job(one: Eatr, cluster: ControlPlane, ecr: Ecr, prefix: str) -> None:
-    """The first pass, with many answers at once; a new namespace, and a Secret that somebody deletes."""
-    old = [f"{prefix}-old-{number}" for number in range(20)]
+def do_the_whole_job(one: Eatr, cluster: ControlPlane, ecr: Ecr, prefix: str, **env: str) -> None:
+    """The first pass, a new namespace, and Secrets that somebody deletes."""
+    old = [f"{prefix}-old-0", f"{prefix}-old-1"]
     cluster.create_namespaces(old)
+    one.start(env=env)
     wait_fresh(cluster, ecr, *old)
     cluster.create_namespace(f"{prefix}-new")
     wait_fresh(cluster, ecr, f"{prefix}-new", timeout=5)
-    cluster.delete_secret(f"{prefix}-new", SECRET)
-    wait_fresh(cluster, ecr, f"{prefix}-new", timeout=5)
+    for namespace in old:
+        cluster.delete_secret(namespace, SECRET)
+    wait_fresh(cluster, ecr, *old, timeout=5)
     assert not connections(one.pid, port_of(cluster)), "it goes past the proxy"
 
 
@@ -87,9 +89,21 @@ def test_proxy_url_is_the_only_way(
         config = kubeconfig(tmp_path / "kubeconfig", control_plane, tls, proxy_url=proxy.url)
         assert "default" in names_of(kubectl_path, config)
         by_kubectl = proxy.went_through(target)
-        one = eatr(only(prefix), kubeconfig=config).start()
+        one = eatr(only(prefix), kubeconfig=config)
         do_the_whole_job(one, control_plane, ecr, prefix)
         assert by_kubectl and proxy.went_through(target) > by_kubectl
+
+
+def test_answers_that_come_together_are_all_taken(
+    control_plane: ControlPlane, eatr: MakeEatr, tls: Tls, tmp_path: Path
+) -> None:
+    """The second of two may lie between the proxy's TLS and the server's, where nothing says that it is there."""
+    with KINDS["https with a login"](tmp_path, tls) as proxy:
+        config = kubeconfig(tmp_path / "kubeconfig", control_plane, tls, proxy_url=proxy.url)
+        one = eatr(only("together"), kubeconfig=config)
+        for number in range(8):
+            control_plane.create_namespaces([f"together-{number}-a", f"together-{number}-b"])
+            assert one.run("once", timeout=10) == 0
 
 
 @pytest.mark.parametrize("kind", ["http", "socks5"])
@@ -140,8 +154,8 @@ def test_the_environments_proxy_is_taken_where_the_kubeconfig_has_none(
     env = {"HTTPS_PROXY": proxy.url}
     assert "default" in names_of(kubectl_path, inside["config"], **env)
     by_kubectl = proxy.went_through("kubernetes.example:6443")
-    one = eatr(only("env"), kubeconfig=inside["config"]).start(env=env)
-    do_the_whole_job(one, control_plane, ecr, "env")
+    one = eatr(only("env"), kubeconfig=inside["config"])
+    do_the_whole_job(one, control_plane, ecr, "env", **env)
     assert by_kubectl and proxy.went_through("kubernetes.example:6443") > by_kubectl
 
 
@@ -155,8 +169,8 @@ def test_the_environments_proxy_is_not_taken_where_the_kubeconfig_has_one(
         env = {"HTTPS_PROXY": other.url, "NO_PROXY": "127.0.0.1,localhost"}
         assert "default" in names_of(kubectl_path, config, **env)
         by_kubectl = proxy.went_through(target)
-        one = eatr(only("both"), kubeconfig=config).start(env=env)
-        do_the_whole_job(one, control_plane, ecr, "both")
+        one = eatr(only("both"), kubeconfig=config)
+        do_the_whole_job(one, control_plane, ecr, "both", **env)
         assert by_kubectl and proxy.went_through(target) > by_kubectl
         assert not other.went_through(target)
 
