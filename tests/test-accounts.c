@@ -570,6 +570,12 @@ static void test_a_dry_run_writes_nothing(void **state)
         accounts_namespace(f->accounts, "new", MATCH_WANTED, true);
         expect_writes(f, 0);
         assert_true(accounts_settled(f->accounts, 1));
+
+        /* From then on it is no dry run any more, and nothing has been done yet. */
+        f->config.writer.dry_run = false;
+        accounts_reload(f->accounts, &f->config);
+        assert_false(accounts_settled(f->accounts, 1));
+        (void) await(f, PATCH("team", "ci-1"));
 }
 
 /* --- reloads ------------------------------------------------------------------------------------------- */

@@ -1076,6 +1076,13 @@ static void test_dry_run(void **state)
         assert_int_equal(b->plan.reason, PLAN_RENEW);
         assert_int_equal(a->place, NODE_IDLE);
         assert_int_equal(writer_stats(f->writer)->created + writer_stats(f->writer)->failed, 0);
+
+        /* From then on it is no dry run any more, and nothing has been done yet. */
+        f->config.dry_run = false;
+        writer_reload(f->writer, &f->config);
+        assert_false(a->pretended || b->pretended);
+        (void) script_await(&f->script, APPLY("a"));
+        (void) script_await(&f->script, APPLY("b"));
 }
 
 static void test_freed(void **state)
