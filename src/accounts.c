@@ -156,6 +156,7 @@ static void on_list_end(void *userdata)
                 account_plan_gone(&n->account, n->account.seen.resource_version);
                 account_writer_mark_dirty(a->writer, n);
         }
+        a->changed(a->userdata); /* that all is read is worth showing, be there anything to write or not */
 }
 
 static void on_working(void *userdata)

@@ -559,6 +559,21 @@ static void test_stopped_it_begins_nothing(void **state)
         assert_true(f->n_changed > before);
 }
 
+/* Whoever waits for the end of it hears that the list is read, though nothing is to be written. */
+static void test_the_end_of_an_empty_list_is_told(void **state)
+{
+        Fixture *f = *state;
+        unsigned before;
+
+        make(f, both, CONF_EXCLUDE_KEEP);
+        before = f->n_changed;
+        assert_false(accounts_settled(f->accounts, 1));
+        list(f, LIST("10", ""));
+        expect_writes(f, 0);
+        assert_true(accounts_settled(f->accounts, 1));
+        assert_true(f->n_changed > before);
+}
+
 static void test_a_dry_run_writes_nothing(void **state)
 {
         Fixture *f = *state;
@@ -673,6 +688,7 @@ int main(void)
                 TEST(test_an_answer_that_is_no_account),
                 TEST(test_those_that_are_there_go_at_the_pace_of_renewals),
                 TEST(test_stopped_it_begins_nothing),
+                TEST(test_the_end_of_an_empty_list_is_told),
                 TEST(test_a_dry_run_writes_nothing),
                 TEST(test_one_name_is_asked_for_by_its_name),
                 TEST(test_other_globs_and_none),
