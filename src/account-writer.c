@@ -63,12 +63,12 @@ static bool take_in(const AccountWriter *w, AccountNode *n, const Buf *body)
 /* Rights that are there for one account may be there for the others, too. */
 static void retry_denied(AccountWriter *w)
 {
-        ACCOUNTS_FOREACH(n, next, w->parts.table)
-        if (n->account.denied) {
-                n->account.denied = false;
-                n->account.retry_at = 0;
-                account_writer_mark_dirty(w, n);
-        }
+        ACCOUNTS_FOREACH (n, next, w->parts.table)
+                if (n->account.denied) {
+                        n->account.denied = false;
+                        n->account.retry_at = 0;
+                        account_writer_mark_dirty(w, n);
+                }
         w->log.denied = false;
 }
 
@@ -299,8 +299,7 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *userdata)
         usec_t now = clock_boottime();
 
         w->wake_at = USEC_INFINITY;
-        ACCOUNTS_FOREACH(n, next, w->parts.table)
-        {
+        ACCOUNTS_FOREACH (n, next, w->parts.table) {
                 if (n->wake_at <= now)
                         account_writer_mark_dirty(w, n);
                 else
@@ -325,8 +324,7 @@ void account_writer_reload(AccountWriter *w, const AccountWriterConfig *config)
         w->config = *config;
         w->log.secret_name = config->secret_name;
         w->may_not_create = false; /* the rights may be there by now */
-        ACCOUNTS_FOREACH(n, next, w->parts.table)
-        {
+        ACCOUNTS_FOREACH (n, next, w->parts.table) {
                 n->pretended &= config->dry_run;
                 account_writer_mark_dirty(w, n);
         }
@@ -413,17 +411,16 @@ static bool node_settled(const AccountNode *n, unsigned tries)
 
 bool account_writer_settled(const AccountWriter *w, unsigned tries)
 {
-        ACCOUNTS_FOREACH(n, next, w->parts.table)
-        if (!node_settled(n, tries))
-                return false;
+        ACCOUNTS_FOREACH (n, next, w->parts.table)
+                if (!node_settled(n, tries))
+                        return false;
         return true;
 }
 
 void account_writer_summary(const AccountWriter *w, AccountSummary *ret)
 {
         *ret = (AccountSummary){ 0 };
-        ACCOUNTS_FOREACH(n, next, w->parts.table)
-        {
+        ACCOUNTS_FOREACH (n, next, w->parts.table) {
                 if (n->plan.action == ACCOUNT_NOTHING && n->place == ACCOUNT_IDLE)
                         ret->good += wish_for(w, n) == ACCOUNT_HAVE;
                 else if (n->plan.action == ACCOUNT_WAIT && n->plan.heal)

@@ -140,8 +140,8 @@ static void on_list_begin(void *userdata)
 
         a->listing = true;
         a->list++;
-        ACCOUNTS_FOREACH(n, next, a->table)
-        n->answered = false;
+        ACCOUNTS_FOREACH (n, next, a->table)
+                n->answered = false;
 }
 
 static void on_list_end(void *userdata)
@@ -149,8 +149,7 @@ static void on_list_end(void *userdata)
         Accounts *a = userdata;
 
         a->listing = false;
-        ACCOUNTS_FOREACH(n, next, a->table)
-        {
+        ACCOUNTS_FOREACH (n, next, a->table) {
                 if (n->seen_list == a->list || n->answered || !n->account.seen.exists)
                         continue;
                 account_plan_gone(&n->account, n->account.seen.resource_version);
@@ -229,8 +228,8 @@ void accounts_namespace(Accounts *a, const char *name, MatchVerdict verdict, boo
                 return;
         ns->known = true;
         ns->verdict = verdict;
-        ACCOUNTS_FOREACH_IN(n, next, ns)
-        account_writer_mark_dirty(a->writer, n);
+        ACCOUNTS_FOREACH_IN (n, next, ns)
+                account_writer_mark_dirty(a->writer, n);
         if (appeared && verdict == MATCH_WANTED)
                 create_default(a, name);
 }
@@ -243,8 +242,7 @@ void accounts_namespace_gone(Accounts *a, const char *name)
         if (!ns)
                 return;
         ns->known = false;
-        ACCOUNTS_FOREACH_IN(n, next, ns)
-        {
+        ACCOUNTS_FOREACH_IN (n, next, ns) {
                 n->account.create = false;
                 account_plan_gone(&n->account, n->account.seen.resource_version);
                 account_writer_mark_dirty(a->writer, n);
@@ -338,8 +336,7 @@ int accounts_new(sd_event *event, const AccountsConfig *config, const AccountsPa
 
 static void forget_all(Accounts *a)
 {
-        ACCOUNTS_FOREACH(n, next, a->table)
-        {
+        ACCOUNTS_FOREACH (n, next, a->table) {
                 n->account.create = false;
                 account_plan_gone(&n->account, n->account.seen.resource_version);
         }

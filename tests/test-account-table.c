@@ -40,8 +40,7 @@ static void test_accounts_belong_to_namespaces(void **state)
         assert_ptr_equal(a->namespace, ns);
         assert_ptr_equal(account_table_add_namespace(t, "a"), ns);
         (void) add(t, "a", "ci");
-        ACCOUNTS_FOREACH_IN(n, next, ns)
-        {
+        ACCOUNTS_FOREACH_IN (n, next, ns) {
                 assert_ptr_equal(n->namespace, ns);
                 account_table_drop(t, n);
         }
