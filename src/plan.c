@@ -13,8 +13,10 @@
 /* With less than this left a renewal does not wait for its turn. */
 #define URGENT (1 * USEC_PER_HOUR)
 
-/* Trouble that may pass, and trouble that needs somebody: rights, a quota, a webhook's no. */
+/* Trouble that may pass, and trouble that needs somebody: a quota, a webhook's no. Rights are both, as a
+ * server that has just started forbids everything for a moment until it knows the roles. */
 static const BackoffPolicy backoff_passing = { .base = USEC_PER_SEC, .cap = 5 * USEC_PER_MINUTE };
+static const BackoffPolicy backoff_rights = { .base = USEC_PER_SEC, .cap = 15 * USEC_PER_MINUTE };
 static const BackoffPolicy backoff_denied = { .base = 30 * USEC_PER_SEC, .cap = 15 * USEC_PER_MINUTE };
 
 const char *plan_reason_to_string(PlanReason r)
@@ -266,6 +268,8 @@ static const BackoffPolicy *backoff_of(HttpOutcome outcome, const KubeStatus *st
         /* A Secret that cannot be changed has not been seen yet, and soon will be. */
         if (status->immutable)
                 return &backoff_passing;
+        if (status->denial == KUBE_DENIAL_RIGHTS)
+                return &backoff_rights;
         return outcome == HTTP_FORBIDDEN || outcome == HTTP_REJECTED || status->denial != KUBE_DENIAL_NONE
                        ? &backoff_denied
                        : &backoff_passing;

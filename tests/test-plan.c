@@ -675,7 +675,9 @@ static const struct {
         { "500: a webhook", .status = { .code = 500, .reason = "InternalError" }, .delay = S },
         { "404", .status = { .code = 404, .reason = "NotFound" }, .delay = S },
         { "400: a webhook's no", .status = { .code = 400, .reason = "BadRequest" }, .delay = 30 * S },
-        { "403: rights or a quota", .status = { .code = 403, .reason = "Forbidden" }, .delay = 30 * S },
+        { "403", .status = { .code = 403, .reason = "Forbidden" }, .delay = 30 * S },
+        { "403: rights", .status = { .code = 403, .reason = "Forbidden", .denial = KUBE_DENIAL_RIGHTS }, .delay = S },
+        { "403: a quota", .status = { .code = 403, .reason = "Forbidden", .denial = KUBE_DENIAL_QUOTA }, .delay = 30 * S },
         { "415", .status = { .code = 415, .reason = "UnsupportedMediaType" }, .delay = 30 * S },
         { "200 that is not the API server's", .status = { .code = 200 }, .delay = S },
         { "terminating", .status = { .code = 403, .reason = "Forbidden", .namespace_terminating = true },
@@ -737,9 +739,9 @@ static void test_failures(void **state)
         }
 }
 
-static void check_backoff(long code, usec_t base, usec_t cap)
+static void check_backoff(long code, KubeDenial denial, usec_t base, usec_t cap)
 {
-        const KubeStatus status = { .code = code, .reason = "x" };
+        const KubeStatus status = { .code = code, .denial = denial, .reason = "x" };
         usec_t now = BOOT, last = 0;
         Target t = { .verdict = MATCH_WANTED };
 
@@ -760,8 +762,9 @@ static void check_backoff(long code, usec_t base, usec_t cap)
 
 static void test_backoff(void **state)
 {
-        check_backoff(500, S, 5 * M);
-        check_backoff(403, 30 * S, 15 * M);
+        check_backoff(500, KUBE_DENIAL_NONE, S, 5 * M);
+        check_backoff(403, KUBE_DENIAL_QUOTA, 30 * S, 15 * M);
+        check_backoff(403, KUBE_DENIAL_RIGHTS, S, 15 * M);
 }
 
 /* --- what is seen ---------------------------------------------------------------------------------- */
