@@ -1121,8 +1121,7 @@ static void test_exec_beside_other_credentials(void **state)
                 "{" EXEC ", tokenFile: /dev/null, token: t}",
                 "{" EXEC ", " CLIENT_DATA "}",
                 "{" EXEC ", username: x}",
-                "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Always, command: x}, "
-                "token: t}",
+                "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Always, command: x}, token: t}",
                 "{}}, {name: other, user: {exec: {command: x}, username: u, client-key: /nowhere}",
         };
         _cleanup_(kube_config_freep) KubeConfig *password =
