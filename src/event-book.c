@@ -100,16 +100,13 @@ static bool is_news(const EventEntry *n, const char *uid, usec_t now)
 
 static int queue(EventBook *b, EventEntry *n, const char *uid, const char *note)
 {
-        _cleanup_free_ char *copy = strdup(note);
-
-        if (!copy)
-                return -ENOMEM;
         if (n->count == 0 || !is_same(n, uid)) {
+                n->count = 0;
                 if (str_replace(&n->uid, uid) < 0)
                         return -ENOMEM;
-                n->count = 0;
         }
-        n->note = TAKE_PTR(copy);
+        if (str_replace(&n->note, note) < 0)
+                return -ENOMEM;
         n->tries = 0;
         n->due = 0;
         b->n_queued++;
