@@ -638,6 +638,54 @@ static void test_heals(void **state)
         assert_int_equal(fight(&t, BOOT, H), 5 + 8);
 }
 
+/* How often the same thing is done within an hour to a Secret that somebody brings back each time. */
+static unsigned repeat(Target *t, const PlanRules *with, PlanAction action, PlanReason why)
+{
+        unsigned n = 0;
+
+        for (usec_t now = BOOT; now < BOOT + H; now += S) {
+                Plan p = plan_next(t, with, now);
+                KubeSecret secret = t->secret;
+
+                if (p.action == PLAN_WAIT) {
+                        assert_int_equal(p.reason, PLAN_FIGHTING);
+                        continue;
+                }
+                assert_int_equal(p.action, action);
+                assert_int_equal(p.reason, why);
+                plan_succeeded(t, &p, now);
+                t->secret = secret;
+                n++;
+        }
+        return n;
+}
+
+/* Who brings back a Secret that is to go, or a stranger's that was adopted or replaced, fights as well. */
+static void test_other_fights(void **state)
+{
+        Target excluded = { .verdict = MATCH_BLACKLISTED, OWNED };
+        Target foreign = { FOREIGN }, stuck = { FOREIGN, REFUSED };
+
+        assert_int_equal(repeat(&excluded, &(PlanRules){ .on_exclude = CONF_EXCLUDE_DELETE }, PLAN_DELETE,
+                                PLAN_EXCLUDED),
+                         5 + 8);
+        assert_int_equal(repeat(&foreign,
+                                &(PlanRules){ .auths = &auths, .on_conflict = CONF_CONFLICT_ADOPT },
+                                PLAN_APPLY, PLAN_ADOPT),
+                         5 + 8);
+        /* It is refused each time that it is back. */
+        for (usec_t now = BOOT; now < BOOT + 5 * S; now += S) {
+                const PlanRules with = { .auths = &auths, .on_conflict = CONF_CONFLICT_RECREATE };
+                Plan p = plan_next(&stuck, &with, now);
+
+                assert_int_equal(p.action, PLAN_DELETE);
+                plan_succeeded(&stuck, &p, now);
+                assert_int_equal(plan_next(&stuck, &with, now).action,
+                                 now < BOOT + 4 * S ? PLAN_APPLY : PLAN_WAIT);
+                stuck.refusal = PLAN_REFUSED_TYPE;
+        }
+}
+
 /* Whoever undoes a thing every other minute is no more than a nuisance: what has been paid for is. */
 static void test_heals_far_apart(void **state)
 {
@@ -1633,6 +1681,7 @@ int main(void)
                 cmocka_unit_test(test_reasons),
                 cmocka_unit_test(test_heals),
                 cmocka_unit_test(test_heals_far_apart),
+                cmocka_unit_test(test_other_fights),
                 cmocka_unit_test(test_failures),
                 cmocka_unit_test(test_backoff),
                 cmocka_unit_test(test_observe),
