@@ -118,6 +118,19 @@ static void test_who_waits(void **state)
         assert_int_equal(f->node->appeared, 0);
 }
 
+/* See plan_judged(): what could not be deleted need not be waited for. */
+static void test_another_verdict_begins_anew(void **state)
+{
+        Fixture *f = *state;
+
+        assert_true(see(f, IGNORE("true"), false));
+        f->node->target.failures = 3;
+        assert_false(see(f, IGNORE("true"), false));
+        assert_int_equal(f->node->target.failures, 3);
+        assert_true(see(f, "{}", false));
+        assert_int_equal(f->node->target.failures, 0);
+}
+
 static void test_an_annotation_of_another_value_is_told_once(void **state)
 {
         static const char *const values[] = { IGNORE("yes"), IGNORE("True"), IGNORE("") };
@@ -209,6 +222,7 @@ int main(void)
                 TEST(test_a_verdict_is_told_with_its_rule),
                 TEST(test_what_changes_nothing_is_not_told),
                 TEST(test_who_waits),
+                TEST(test_another_verdict_begins_anew),
                 TEST(test_an_annotation_of_another_value_is_told_once),
                 TEST(test_a_new_selector_gains_nothing),
                 TEST(test_which_selectors_are_new),

@@ -815,6 +815,21 @@ static void test_backoff(void **state)
         check_backoff(403, KUBE_DENIAL_RIGHTS, S, 15 * M);
 }
 
+/* What failed for one verdict's sake does not hold up another's. */
+static void test_a_new_verdict_begins_anew(void **state)
+{
+        Target t = { .verdict = MATCH_IGNORED, .failures = 7, .retry_at = BOOT + H, .denied = true };
+
+        plan_judged(&t, MATCH_IGNORED);
+        assert_int_equal(t.failures, 7);
+        assert_int_equal(t.retry_at, BOOT + H);
+        plan_judged(&t, MATCH_WANTED);
+        assert_int_equal(t.verdict, MATCH_WANTED);
+        assert_int_equal(t.failures, 0);
+        assert_false(t.denied);
+        assert_int_equal(next(&t, &auths, 0, BOOT).action, PLAN_APPLY);
+}
+
 /* --- what is seen ---------------------------------------------------------------------------------- */
 
 static KubeSecret seen(uint64_t version, const char *id, usec_t renewed, bool ours, bool intact)
@@ -1684,6 +1699,7 @@ int main(void)
                 cmocka_unit_test(test_other_fights),
                 cmocka_unit_test(test_failures),
                 cmocka_unit_test(test_backoff),
+                cmocka_unit_test(test_a_new_verdict_begins_anew),
                 cmocka_unit_test(test_observe),
                 cmocka_unit_test(test_observe_foreign),
                 cmocka_unit_test(test_observe_without_versions),
