@@ -907,6 +907,32 @@ static void test_observe_foreign(void **state)
         assert_int_equal(reason(&t), PLAN_CREATE);
 }
 
+/* What eatr has deleted is not somebody's deletion when it goes, however long finalizers hold it; what was
+ * deleted in a namespace that nobody wanted is not, either. */
+static void test_observe_own_deletes(void **state)
+{
+        const Plan p = { .action = PLAN_DELETE, .reason = PLAN_EXCLUDED };
+        KubeSecret going = seen(11, ID, WALL, true, true);
+        Target t = { .verdict = MATCH_IGNORED };
+
+        observe(&t, 10, ID, WALL, true, true);
+        going.going = true;
+        plan_observe(&t, &going, 0);
+        plan_succeeded(&t, &p, BOOT);
+        t.verdict = MATCH_WANTED;
+        going.resource_version = 12;
+        plan_observe(&t, &going, 0);
+        assert_int_equal(reason(&t), PLAN_GOING);
+        plan_observe(&t, NULL, 13);
+        assert_int_equal(reason(&t), PLAN_CREATE);
+
+        observe(&t, 14, ID, WALL, true, true);
+        t.verdict = MATCH_IGNORED;
+        plan_observe(&t, NULL, 15);
+        t.verdict = MATCH_WANTED;
+        assert_int_equal(reason(&t), PLAN_CREATE);
+}
+
 /* Versions that are no numbers are 0, all of them: then what comes last is true. */
 static void test_observe_without_versions(void **state)
 {
@@ -1702,6 +1728,7 @@ int main(void)
                 cmocka_unit_test(test_a_new_verdict_begins_anew),
                 cmocka_unit_test(test_observe),
                 cmocka_unit_test(test_observe_foreign),
+                cmocka_unit_test(test_observe_own_deletes),
                 cmocka_unit_test(test_observe_without_versions),
                 cmocka_unit_test(test_observe_restored),
                 cmocka_unit_test(test_observe_restored_as_old),
