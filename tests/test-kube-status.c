@@ -131,6 +131,13 @@ static const struct {
           "Invalid",
           "Secret \"ecr\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
           .immutable = true },
+        /* It is wrong, but could be changed. */
+        { 422,
+          STATUS(422, "Invalid", "Secret \\\"ecr\\\" is invalid: type: Too long: may not be longer than 253",
+                 "{\"causes\":[{\"reason\":\"FieldValueTooLong\",\"message\":\"Too long: may not be longer "
+                 "than "
+                 "253\",\"field\":\"type\"}]}"),
+          "Invalid", "Secret \"ecr\" is invalid: type: Too long: may not be longer than 253" },
         /* A name is not a message. */
         { 422,
           STATUS(422, "Invalid",
