@@ -16,9 +16,11 @@
 static int parse(const char *line, Options *ret)
 {
         static char text[256];
-        char *argv[ARGUMENTS_MAX + 1] = { (char *) "eatr" };
+        static char *argv[ARGUMENTS_MAX + 1]; /* what is read points into it */
         int argc = 1;
 
+        memset(argv, 0, sizeof(argv));
+        argv[0] = (char *) "eatr";
         (void) snprintf(text, sizeof(text), "%s", line);
         for (char *p = strtok(text, " "); p; p = strtok(NULL, " ")) {
                 assert_true((unsigned) argc < ARGUMENTS_MAX);
