@@ -336,6 +336,20 @@ static void test_what_happens_to_a_secret_is_healed(void **state)
         assert_true(cluster_settled(f->cluster, 1));
 }
 
+/* Nothing is left to do where finalizers hold a Secret. */
+static void test_a_secret_that_goes_is_settled(void **state)
+{
+        Fixture *f = *state;
+
+        list_namespaces(f, NAMESPACE("team-a"));
+        list_secrets(f, SCRIPT_OBJECT("ecr", "5",
+                                      ",\"namespace\":\"team-a\",\"deletionTimestamp\":"
+                                      "\"2026-11-23T19:19:27Z\""));
+        expect_writes(f, 0);
+        expect_summary(f, "fresh 0 due 0 pending 1 failing 0 conflict 0 excluded 0");
+        assert_true(cluster_settled(f->cluster, 1));
+}
+
 /* A namespace that falls out by a reload or by its annotation loses its Secret, if that is the rule; one
  * that comes back has it again, and nobody is said to have deleted it. */
 static void test_what_falls_out_is_deleted(void **state)
@@ -792,6 +806,7 @@ int main(void)
                 TEST(test_settled_after_tries),
                 TEST(test_namespaces_come_and_go),
                 TEST(test_what_happens_to_a_secret_is_healed),
+                TEST(test_a_secret_that_goes_is_settled),
                 TEST(test_what_falls_out_is_deleted),
                 TEST(test_a_secret_seen_before_its_namespace),
                 TEST(test_odd_objects),

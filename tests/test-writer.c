@@ -722,6 +722,24 @@ static void test_a_conflict_with_another_manager(void **state)
         assert_int_equal(n->plan.reason, PLAN_FOREIGN);
 }
 
+/* A right that is missing again is told again. */
+static void test_a_right_that_comes_and_goes(void **state)
+{
+        static const char body[] =
+                "{\"message\":\"secrets \\\"ecr\\\" is forbidden: User \\\"e\\\" cannot patch resource "
+                "\\\"secrets\\\"\"}";
+        Fixture *f = *state;
+
+        writer_start(f->writer);
+        (void) add(f, "a");
+        script_answer(await(f, APPLY("a")), "403 Forbidden", "", body);
+        script_until(&f->script, writer_stats(f->writer)->failed == 1);
+        assert_int_equal(f->writer->log.rights_told, 1U << PLAN_APPLY);
+        advance(f, USEC_PER_MINUTE);
+        settle(f, await(f, APPLY("a")), CREATED("9"));
+        assert_int_equal(f->writer->log.rights_told, 0);
+}
+
 /* What cannot be changed is left alone as long as it is what it is. */
 static void test_an_immutable_secret(void **state)
 {
@@ -1119,6 +1137,7 @@ int main(void)
                 TEST(test_a_fight),
                 TEST(test_what_an_answer_does),
                 TEST(test_a_conflict_with_another_manager),
+                TEST(test_a_right_that_comes_and_goes),
                 TEST(test_an_immutable_secret),
                 TEST(test_one_pause_for_all),
                 TEST(test_it_tries_again_by_itself),
