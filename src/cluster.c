@@ -270,9 +270,13 @@ static void on_writer_changed(void *userdata)
         c->changed(c->userdata);
 }
 
+/* Of a purge nobody is told who did not ask for it. */
 static EventsConfig events_config(const ClusterConfig *config)
 {
-        return (EventsConfig){ .secret_name = config->writer.secret_name, .off = config->writer.dry_run };
+        return (EventsConfig){
+                .secret_name = config->writer.secret_name,
+                .off = config->writer.dry_run || config->only,
+        };
 }
 
 static int add_events(Cluster *c)

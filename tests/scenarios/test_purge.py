@@ -212,6 +212,14 @@ def test_failures_are_named(api: ApiServer, purged: Eatr) -> None:
     assert purged.out[-1] == "4 Secrets deleted"
 
 
+def test_owners_are_told_nothing(api: ApiServer, purged: Eatr) -> None:
+    """A policy that lets nothing be deleted is told to whoever purges, and to nobody else."""
+    api.inject(faults.webhook_denied(), method="DELETE")
+    assert purged.run("purge", "--yes", timeout=10) == 1
+    assert purged.out[-1] == "0 Secrets deleted"
+    assert len(writes(api)) == 5 and not api.matching("POST")
+
+
 def test_what_passes_is_tried_again(api: ApiServer, purged: Eatr) -> None:
     """An error of the server, and one conflict."""
     api.inject(faults.kube_error(500, "InternalError", "it failed"), method="DELETE", path="/namespaces/web/", count=1)
