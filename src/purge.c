@@ -168,10 +168,10 @@ static void list_left_accounts(const Purge *p, cJSON *left)
         const Accounts *accounts = cluster_accounts(p->cluster);
         const char *error = accounts_error(accounts);
 
-        ACCOUNTS_FOREACH(n, next, accounts_table(accounts))
-        if (n->plan.action != ACCOUNT_NOTHING && !p->config->dry_run)
-                add_left(left, n->namespace->name, n->name,
-                         "the entry in imagePullSecrets cannot be taken out");
+        ACCOUNTS_FOREACH (n, next, accounts_table(accounts))
+                if (n->plan.action != ACCOUNT_NOTHING && !p->config->dry_run)
+                        add_left(left, n->namespace->name, n->name,
+                                 "the entry in imagePullSecrets cannot be taken out");
         if (*error && *p->config->conf->secret.service_accounts)
                 add_left(left, "*", "*", error);
         else if (*error && !p->problem)
