@@ -16,9 +16,9 @@ import yaml
 
 from conftest import MakeEatr
 from control_plane import ControlPlane, wait_until
-from eatr import REPOSITORY
+from eatr import REPOSITORY, wait_for
 from ecr import Ecr
-from identity import ETC, Identity, Right, identity, rules, rules_without
+from identity import ETC, Identity, Right, identity, rights, rules, rules_without
 from real import SECRET, Kubectl, eatrs, grant, only, token_of, uid_of, wait_fresh
 
 MANUAL = REPOSITORY / "man/eatr.8.in"
@@ -100,29 +100,92 @@ def test_the_rights_of_the_manual_are_enough(
     assert not [name for name in codes if not re.search(r'code="(200|201|0)"', name)]
 
 
-@pytest.mark.parametrize(
-    ("verb", "resource"),
-    [
-        ("list", "namespaces"),
-        ("watch", "namespaces"),
-        ("list", "secrets"),
-        ("watch", "secrets"),
-        ("create", "secrets"),
-        ("patch", "secrets"),
-    ],
-)
+def everything(prefix: str) -> dict[str, dict[str, object]]:
+    """The configuration that needs each right there is, but for that to delete."""
+    return only(prefix, {"secret": {"service_accounts": "default"}})
+
+
+NAMED = {right: f'cannot {right.verb} resource "{right.resource}"' for right in rights()}
+"""What the log says of a right that is missing, with the API server's words."""
+NAMED[Right("secrets", "create")] = "is the right to create Secrets"  # 1.20 says no more than "forbidden: "
+del NAMED[Right("secrets", "get")]  # without it a message says less
+del NAMED[Right("serviceaccounts", "create")]  # without it another way is gone
+del NAMED[Right("events", "patch")]  # for what goes on for half an hour
+
+
+@pytest.mark.parametrize("right", NAMED, ids=str)
 def test_a_right_that_is_missing_is_named(
-    verb: str, resource: str, control_plane: ControlPlane, eatr: MakeEatr, tmp_path: Path
+    right: Right, control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr, tmp_path: Path
 ) -> None:
-    """In the log and in the STATUS line, and eatr goes on."""
-    user, prefix = f"eatr-cannot-{verb}-{resource}", f"cannot{verb}{resource}"
-    kubeconfig = limited(control_plane, tmp_path, user, rules_without(Right(resource, verb)))
-    control_plane.create_namespace(f"{prefix}-0")
-    one = eatr(only(prefix), kubeconfig=kubeconfig).start()
-    said = f'cannot {verb} resource "{resource}"'
-    one.wait_log(said if verb != "create" else "create")  # 1.20 says no more than "forbidden: " here
+    """In the log, and eatr goes on with all that it may do."""
+    prefix = f"cannot{right.verb}{right.resource}"
+    who = identity(control_plane, without=right)
+    names = [f"{prefix}-{name}" for name in ("plain", "foreign", "out")]
+    control_plane.create_namespaces(names)
+    control_plane.put_secret(names[1], SECRET, {"a": "b"})
+    changes = only(prefix, {"namespaces": {"on_exclude": "delete"}})
+    if right.verb != "delete":
+        changes = everything(prefix)
+    one = eatr(changes, kubeconfig=who.kubeconfig(tmp_path / "kubeconfig")).start()
+    if right.verb == "delete":
+        wait_fresh(control_plane, ecr, names[2])
+        annotations = {"metadata": {"annotations": {"eatr/ignore": "true"}}}
+        path = f"/api/v1/namespaces/{names[2]}"
+        control_plane.request("PATCH", path, annotations, "application/merge-patch+json")
+    one.wait_log(NAMED[right])
     one.wait_ready()
-    one.wait_status(f"{said}|1 failing")
+    needed = right.resource == "namespaces" or (right.resource == "secrets" and right.verb != "delete")
+    if not needed or right.verb == "watch":
+        wait_fresh(control_plane, ecr, names[0])
+
+
+def account_of(cluster: ControlPlane, namespace: str) -> list[str]:
+    """The names in imagePullSecrets of an account `default`."""
+    account = cluster.request("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/default")[1]
+    return [entry["name"] for entry in account.get("imagePullSecrets", [])]
+
+
+def test_all_rights_leave_nothing_to_name(control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr) -> None:
+    """The same with what the file gives: a type is told, an Event is sent, an account is made."""
+    names = ["every-plain", "every-foreign"]
+    control_plane.create_namespaces(names)
+    control_plane.put_secret(names[1], SECRET, {"a": "b"})
+    one = eatr(everything("every")).start()
+    one.wait_log("namespace every-foreign: Secret ecr is not eatr's, it has type Opaque")
+    one.wait_metric('eatr_events_total{outcome="created"}', 1)
+    control_plane.create_namespace("every-new")
+    wait_for(lambda: account_of(control_plane, "every-new") == [SECRET], what="the account names the Secret")
+    wait_fresh(control_plane, ecr, "every-plain", "every-new")
+    codes = {name for name in one.metrics() if name.startswith("eatr_kube_requests_total{")}
+    assert not [name for name in codes if 'code="403"' in name]
+    assert not [line for line in one.log if "cannot" in line]
+
+
+def test_without_the_right_to_get_no_type_is_told(
+    control_plane: ControlPlane, eatr: MakeEatr, tmp_path: Path
+) -> None:
+    """What is known without it is."""
+    who = identity(control_plane, without=Right("secrets", "get"))
+    control_plane.create_namespace("untold-foreign")
+    control_plane.put_secret("untold-foreign", SECRET, {"a": "b"})
+    one = eatr(only("untold"), kubeconfig=who.kubeconfig(tmp_path / "kubeconfig")).start()
+    line = one.wait_log("namespace untold-foreign: Secret ecr is not eatr's")
+    assert "Opaque" not in line
+    one.wait_metric('eatr_kube_requests_total{verb="get",code="403"}', 1)
+
+
+def test_without_the_right_to_create_accounts_they_are_changed(
+    control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr, tmp_path: Path
+) -> None:
+    """When they are there; it is not tried for each new namespace."""
+    who = identity(control_plane, without=Right("serviceaccounts", "create"))
+    one = eatr(everything("patched"), kubeconfig=who.kubeconfig(tmp_path / "kubeconfig")).start()
+    one.wait_ready()
+    for number in range(3):
+        name = f"patched-{number}"
+        control_plane.create_namespace(name)
+        wait_for(lambda: account_of(control_plane, name) == [SECRET], what=f"{name} names the Secret")
+    assert one.metrics()['eatr_kube_requests_total{verb="create",code="403"}'] == 1
 
 
 def test_a_right_that_is_given_later_is_used_without_a_restart(
