@@ -24,7 +24,7 @@ typedef struct AccountNode {
         struct AccountNamespace *namespace;
         char *name;
         Account account;
-        unsigned seen_list; /* the last list that showed it */
+        bool seen;          /* since the last list began */
         bool answered;      /* a write was answered since the last list began, which may not know of it */
 
         AccountPlace place;

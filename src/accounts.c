@@ -2,11 +2,10 @@
 #include "config.h"
 
 #include "accounts.h"
+#include "collection.h"
 #include "log.h"
-#include "message.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 /* The account of pods that name none; each namespace has it. */
 #define DEFAULT_ACCOUNT "default"
@@ -20,13 +19,7 @@ struct Accounts {
 
         AccountTable *table;
         AccountWriter *writer;
-        KubeWatch *watch; /* NULL: they are none of eatr's business */
-        char *query;
-        bool listing;
-        unsigned list;   /* number of the last list that was begun */
-        char error[384]; /* "" while all is well */
-        unsigned failures;
-        bool forbidden;                   /* the last of them was for want of rights */
+        Collection *all;                  /* NULL: they are none of eatr's business */
         uint64_t watch_restarts, relists; /* of the watches before this one */
 };
 
@@ -94,15 +87,16 @@ static void take_in(Accounts *a, const char *namespace, const char *name, KubeAc
         if (!n && account_plan_concerns(&a->config.writer.rules, name, seen)) {
                 n = add(a, namespace, name);
                 if (n)
-                        n->account.urgent = !a->listing;
+                        n->account.urgent = !collection_is_listing(a->all);
         }
         if (!n) {
                 kube_account_done(seen);
                 return;
         }
-        n->seen_list = a->list;
-        if (a->listing && !n->answered) /* it stands for itself: after a restore of etcd versions go back */
-                n->account.seen.resource_version = 0;
+        n->seen = true;
+        if (collection_is_listing(a->all) && !n->answered)
+                n->account.seen.resource_version = 0; /* it stands for itself: after a restore of etcd
+                                                         versions go back */
         account_plan_observe(&n->account, seen);
         account_writer_mark_dirty(a->writer, n);
 }
@@ -138,19 +132,16 @@ static void on_list_begin(void *userdata)
 {
         Accounts *a = userdata;
 
-        a->listing = true;
-        a->list++;
         ACCOUNTS_FOREACH (n, next, a->table)
-                n->answered = false;
+                n->seen = n->answered = false;
 }
 
 static void on_list_end(void *userdata)
 {
         Accounts *a = userdata;
 
-        a->listing = false;
         ACCOUNTS_FOREACH (n, next, a->table) {
-                if (n->seen_list == a->list || n->answered || !n->account.seen.exists)
+                if (n->seen || n->answered || !n->account.seen.exists)
                         continue;
                 account_plan_gone(&n->account, n->account.seen.resource_version);
                 account_writer_mark_dirty(a->writer, n);
@@ -158,44 +149,20 @@ static void on_list_end(void *userdata)
         a->changed(a->userdata); /* that all is read is worth showing, be there anything to write or not */
 }
 
-static void on_working(void *userdata)
+static void on_reading(void *userdata)
 {
         Accounts *a = userdata;
 
-        if (a->failures == 0)
-                return;
-        log_info("Reading service accounts works again");
-        a->failures = 0;
-        a->forbidden = false;
-        a->error[0] = '\0';
         a->changed(a->userdata);
 }
 
-static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retry, void *userdata)
-{
-        Accounts *a = userdata;
-        char text[CLOCK_DURATION_MAX];
-
-        a->listing = false;
-        a->failures++;
-        a->forbidden = outcome == HTTP_FORBIDDEN;
-        if (!streq(a->error, status->message))
-                log_event(LOG_WARNING, MESSAGE_READING_FAILED,
-                          "Cannot read service accounts from %s: %s%s; trying again in %s",
-                          kube_auth_config(a->config.auth)->server, status->message,
-                          outcome == HTTP_FORBIDDEN ? " (see RIGHTS in eatr(8))" : "",
-                          clock_format_duration(text, retry));
-        (void) snprintf(a->error, sizeof(a->error), "%s", status->message);
-        a->changed(a->userdata);
-}
-
-static const KubeWatchHandler handler = {
+static const CollectionHandler handler = {
         .list_begin = on_list_begin,
         .seen = on_seen,
         .gone = on_gone,
         .list_end = on_list_end,
-        .working = on_working,
-        .failed = on_failed,
+        .works_again = on_reading,
+        .failed = on_reading,
 };
 
 /* --- namespaces ------------------------------------------------------------------------------------ */
@@ -221,7 +188,7 @@ void accounts_namespace(Accounts *a, const char *name, MatchVerdict verdict, boo
 {
         AccountNamespace *ns;
 
-        if (!a->watch)
+        if (!a->all)
                 return;
         ns = account_table_add_namespace(a->table, name);
         if (!ns || (ns->known && ns->verdict == verdict))
@@ -254,36 +221,30 @@ void accounts_namespace_gone(Accounts *a, const char *name)
 
 static void end_watch(Accounts *a)
 {
-        if (!a->watch)
+        if (!a->all)
                 return;
         a->watch_restarts = accounts_watch_restarts(a);
         a->relists = accounts_relists(a);
-        a->watch = kube_watch_free(a->watch);
-        free(a->query);
-        a->query = NULL;
+        a->all = collection_free(a->all);
 }
 
 static int begin_watch(Accounts *a)
 {
-        KubeWatchSpec spec = { .collection = "/api/v1/serviceaccounts", .kind = "ServiceAccount" };
-        const char *name = only_name(&a->config.writer.rules);
+        const CollectionSpec spec = {
+                .what = "service accounts",
+                .path = "/api/v1/serviceaccounts",
+                .kind = "ServiceAccount",
+                .name = only_name(&a->config.writer.rules),
+                .extra_rights = true,
+        };
 
-        a->failures = 0;
-        a->forbidden = false;
-        a->error[0] = '\0';
-        if (name) {
-                a->query = str_printf("fieldSelector=metadata.name%%3D%s&", name);
-                if (!a->query)
-                        return -ENOMEM;
-                spec.query = a->query;
-        }
-        return kube_watch_new(a->event, a->config.auth, a->parts.stats, &spec, &handler, a, &a->watch);
+        return collection_new(a->event, a->config.auth, a->parts.stats, &spec, &handler, a, &a->all);
 }
 
 /* The last entries have gone, and none is to come. */
 static void end_if_done(Accounts *a)
 {
-        if (a->watch && !are_meant(&a->config.writer.rules) && kube_watch_synced(a->watch) &&
+        if (a->all && !are_meant(&a->config.writer.rules) && kube_watch_synced(collection_watch(a->all)) &&
             !account_table_first(a->table))
                 end_watch(a);
 }
@@ -346,7 +307,7 @@ void accounts_reload(Accounts *a, const AccountsConfig *config)
 {
         const AccountRules *rules = &config->writer.rules;
         bool changed = !same_rules(&a->config.writer.rules, rules);
-        bool watch = are_meant(rules) || (a->watch && rules->on_exclude == CONF_EXCLUDE_DELETE);
+        bool watch = are_meant(rules) || (a->all && rules->on_exclude == CONF_EXCLUDE_DELETE);
         int r = 0;
 
         a->config = *config;
@@ -376,19 +337,20 @@ void accounts_stop(Accounts *a)
 
 void accounts_hurry(Accounts *a)
 {
-        if (a->watch)
-                kube_watch_hurry(a->watch);
+        if (a->all)
+                kube_watch_hurry(collection_watch(a->all));
 }
 
 bool accounts_settled(const Accounts *a, unsigned tries)
 {
-        return !a->watch || ((kube_watch_synced(a->watch) || a->forbidden || a->failures >= tries) &&
-                             account_writer_settled(a->writer, tries));
+        return !a->all || ((kube_watch_synced(collection_watch(a->all)) || collection_is_forbidden(a->all) ||
+                            collection_failures(a->all) >= tries) &&
+                           account_writer_settled(a->writer, tries));
 }
 
 const char *accounts_error(const Accounts *a)
 {
-        return a->error;
+        return a->all ? collection_error(a->all) : "";
 }
 
 const AccountTable *accounts_table(const Accounts *a)
@@ -408,28 +370,28 @@ const AccountStats *accounts_stats(const Accounts *a)
 
 uint64_t accounts_watch_restarts(const Accounts *a)
 {
-        return a->watch_restarts + (a->watch ? kube_watch_restarts(a->watch) : 0);
+        return a->watch_restarts + (a->all ? kube_watch_restarts(collection_watch(a->all)) : 0);
 }
 
 uint64_t accounts_relists(const Accounts *a)
 {
-        return a->relists + (a->watch ? kube_watch_relists(a->watch) : 0);
+        return a->relists + (a->all ? kube_watch_relists(collection_watch(a->all)) : 0);
 }
 
 bool accounts_stalled(const Accounts *a, usec_t now)
 {
-        return (a->watch && kube_watch_stalled(a->watch, now)) || account_writer_stalled(a->writer, now);
+        return (a->all && kube_watch_stalled(collection_watch(a->all), now)) ||
+               account_writer_stalled(a->writer, now);
 }
 
 Accounts *accounts_free(Accounts *a)
 {
         if (!a)
                 return NULL;
-        (void) kube_watch_free(a->watch);
+        (void) collection_free(a->all);
         (void) account_table_free(a->table);
         (void) account_writer_free(a->writer);
         (void) sd_event_unref(a->event);
-        free(a->query);
         free(a);
         return NULL;
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "account-writer.h"
-#include "kube-watch.h"
 
 /* The service accounts of one cluster: watches them, and has those that are to name the Secret in
  * imagePullSecrets do so. Whoever watches the namespaces tells of them. Without a glob of accounts, and

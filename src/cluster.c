@@ -2,24 +2,10 @@
 #include "config.h"
 
 #include "cluster.h"
+#include "collection.h"
 #include "judge.h"
-#include "kube-watch.h"
-#include "log.h"
-#include "message.h"
 
 #include <errno.h>
-#include <stdio.h>
-
-/* One watched collection. */
-typedef struct Collection {
-        Cluster *cluster;
-        const char *what; /* for messages */
-        KubeWatch *watch;
-        bool listing;
-        unsigned list;   /* number of the last list that was begun */
-        char error[384]; /* "" while all is well */
-        unsigned failures;
-} Collection;
 
 struct Cluster {
         sd_event *event;
@@ -34,9 +20,8 @@ struct Cluster {
         Writer *writer;
         KubeStats *kube_stats;
         Accounts *accounts;
-        Collection namespaces, secrets;
+        Collection *namespaces, *secrets;
         uint64_t watch_restarts, relists; /* those of the clusters before this one */
-        char *secret_query;
         sd_event_source *resync;
         bool selector_is_new; /* and has not been asked of all namespaces yet */
 };
@@ -69,8 +54,7 @@ static void namespace_gone(Cluster *c, Node *n)
 
 static void on_namespace_seen(const cJSON *object, void *userdata)
 {
-        Collection *k = userdata;
-        Cluster *c = k->cluster;
+        Cluster *c = userdata;
         const cJSON *metadata = json_get(object, "metadata");
         const char *name = json_string(metadata, "name");
         bool meant = name && (!c->config.only || match_any(c->config.only, name));
@@ -78,25 +62,44 @@ static void on_namespace_seen(const cJSON *object, void *userdata)
 
         if (!n)
                 return;
-        n->seen_namespace = k->list;
-        mark_if(c, n, judge_seen(c->config.namespaces, n, metadata, !k->listing));
+        n->namespace_seen = true;
+        mark_if(c, n, judge_seen(c->config.namespaces, n, metadata, !collection_is_listing(c->namespaces)));
 }
 
 static void on_namespace_gone(const cJSON *object, void *userdata)
 {
-        Collection *k = userdata;
+        Cluster *c = userdata;
         const char *name = json_string(json_get(object, "metadata"), "name");
-        Node *n = name ? targets_find(k->cluster->targets, name) : NULL;
+        Node *n = name ? targets_find(c->targets, name) : NULL;
 
         if (n)
-                namespace_gone(k->cluster, n);
+                namespace_gone(c, n);
 }
 
-static void drop_unlisted_namespaces(Collection *k)
+static void on_namespaces_begin(void *userdata)
 {
-        TARGETS_FOREACH (n, next, k->cluster->targets)
-                if (n->exists && n->seen_namespace != k->list)
-                        namespace_gone(k->cluster, n);
+        Cluster *c = userdata;
+
+        TARGETS_FOREACH (n, next, c->targets)
+                n->namespace_seen = false;
+}
+
+static void start_if_synced(Cluster *c)
+{
+        if (cluster_synced(c))
+                writer_start(c->writer);
+}
+
+/* Those that were not listed are gone. */
+static void on_namespaces_end(void *userdata)
+{
+        Cluster *c = userdata;
+
+        c->selector_is_new = false;
+        TARGETS_FOREACH (n, next, c->targets)
+                if (n->exists && !n->namespace_seen)
+                        namespace_gone(c, n);
+        start_if_synced(c);
 }
 
 /* --- Secrets --------------------------------------------------------------------------------------- */
@@ -114,19 +117,20 @@ static const char *secret_namespace(const Cluster *c, const cJSON *object)
 
 static void on_secret_seen(const cJSON *object, void *userdata)
 {
-        Collection *k = userdata;
-        Node *n = find_or_add(k->cluster, secret_namespace(k->cluster, object));
+        Cluster *c = userdata;
+        Node *n = find_or_add(c, secret_namespace(c, object));
         KubeSecret secret;
 
         if (!n)
                 return;
-        n->seen_secret = k->list;
+        n->secret_seen = true;
         kube_secret_read(object, &secret);
-        if (k->listing && !n->answered) /* it stands for itself: after a restore of etcd versions go back */
-                n->target.secret.resource_version = 0;
+        if (collection_is_listing(c->secrets) && !n->answered)
+                n->target.secret.resource_version = 0; /* it stands for itself: after a restore of etcd
+                                                          versions go back */
         plan_observe(&n->target, &secret, 0);
         if (n->exists)
-                writer_mark_dirty(k->cluster->writer, n);
+                writer_mark_dirty(c->writer, n);
 }
 
 static void secret_gone(Cluster *c, Node *n, uint64_t version)
@@ -140,107 +144,76 @@ static void secret_gone(Cluster *c, Node *n, uint64_t version)
 
 static void on_secret_gone(const cJSON *object, void *userdata)
 {
-        Collection *k = userdata;
-        const char *name = secret_namespace(k->cluster, object);
-        Node *n = name ? targets_find(k->cluster->targets, name) : NULL;
+        Cluster *c = userdata;
+        const char *name = secret_namespace(c, object);
+        Node *n = name ? targets_find(c->targets, name) : NULL;
         KubeSecret secret;
 
         if (!n)
                 return;
         kube_secret_read(object, &secret);
-        secret_gone(k->cluster, n, secret.resource_version);
+        secret_gone(c, n, secret.resource_version);
 }
 
-static void drop_unlisted_secrets(Collection *k)
+static void on_secrets_begin(void *userdata)
 {
-        TARGETS_FOREACH (n, next, k->cluster->targets) {
-                if (n->seen_secret == k->list || n->answered)
+        Cluster *c = userdata;
+
+        TARGETS_FOREACH (n, next, c->targets)
+                n->secret_seen = n->answered = false;
+}
+
+static void on_secrets_end(void *userdata)
+{
+        Cluster *c = userdata;
+
+        TARGETS_FOREACH (n, next, c->targets) {
+                if (n->secret_seen || n->answered)
                         continue;
                 n->target.secret.resource_version = 0;
                 if (n->target.secret.exists)
-                        secret_gone(k->cluster, n, 0);
+                        secret_gone(c, n, 0);
         }
+        start_if_synced(c);
 }
 
 /* --- both ------------------------------------------------------------------------------------------ */
 
-static void on_list_begin(void *userdata)
+static void on_changed(void *userdata)
 {
-        Collection *k = userdata;
+        Cluster *c = userdata;
 
-        k->listing = true;
-        k->list++;
-        if (k == &k->cluster->secrets)
-                TARGETS_FOREACH (n, next, k->cluster->targets)
-                        n->answered = false;
+        c->changed(c->userdata);
 }
 
-static void on_list_end(void *userdata)
+/* Where one gets through the others will, however long they meant to wait. */
+static void on_works_again(void *userdata)
 {
-        Collection *k = userdata;
-        Cluster *c = k->cluster;
+        Cluster *c = userdata;
 
-        k->listing = false;
-        if (k == &c->namespaces) {
-                c->selector_is_new = false;
-                drop_unlisted_namespaces(k);
-        } else
-                drop_unlisted_secrets(k);
-        if (cluster_synced(c))
-                writer_start(c->writer);
-}
-
-static void on_working(void *userdata)
-{
-        Collection *k = userdata;
-        Cluster *c = k->cluster;
-
-        if (k->failures == 0)
-                return;
-        log_info("Reading %s works again", k->what);
-        k->failures = 0;
-        k->error[0] = '\0';
-        /* Where one gets through the others will, however long they meant to wait. */
-        kube_watch_hurry(k == &c->namespaces ? c->secrets.watch : c->namespaces.watch);
+        kube_watch_hurry(collection_watch(c->namespaces));
+        kube_watch_hurry(collection_watch(c->secrets));
         accounts_hurry(c->accounts);
         lanes_hurry(&c->lanes);
-        c->changed(c->userdata);
+        on_changed(c);
 }
 
-static void on_failed(HttpOutcome outcome, const KubeStatus *status, usec_t retry, void *userdata)
-{
-        Collection *k = userdata;
-        Cluster *c = k->cluster;
-        char text[CLOCK_DURATION_MAX];
-
-        k->listing = false;
-        k->failures++;
-        if (!streq(k->error, status->message))
-                log_event(LOG_WARNING, MESSAGE_READING_FAILED,
-                          "Cannot read %s from %s: %s; trying again in %s%s", k->what,
-                          kube_auth_config(c->config.auth)->server, status->message,
-                          clock_format_duration(text, retry),
-                          status->code == 406 ? " (Kubernetes 1.16 or newer is needed)" : "");
-        (void) snprintf(k->error, sizeof(k->error), "%s", status->message);
-        c->changed(c->userdata);
-}
-
-static const KubeWatchHandler namespace_handler = {
-        .list_begin = on_list_begin,
+static const CollectionHandler namespace_handler = {
+        .list_begin = on_namespaces_begin,
         .seen = on_namespace_seen,
         .gone = on_namespace_gone,
-        .list_end = on_list_end,
-        .working = on_working,
-        .failed = on_failed,
+        .list_end = on_namespaces_end,
+        .works_again = on_works_again,
+        .failed = on_changed,
 };
 
-static const KubeWatchHandler secret_handler = {
-        .list_begin = on_list_begin,
+static const CollectionHandler secret_handler = {
+        .list_begin = on_secrets_begin,
         .seen = on_secret_seen,
         .gone = on_secret_gone,
-        .list_end = on_list_end,
-        .working = on_working,
-        .failed = on_failed,
+        .list_end = on_secrets_end,
+        .works_again = on_works_again,
+        .failed = on_changed,
 };
 
 /* --- timers ---------------------------------------------------------------------------------------- */
@@ -262,13 +235,6 @@ static int on_resync(sd_event_source *s, uint64_t usec, void *userdata)
 }
 
 /* --- the whole ------------------------------------------------------------------------------------- */
-
-static void on_writer_changed(void *userdata)
-{
-        Cluster *c = userdata;
-
-        c->changed(c->userdata);
-}
 
 /* Of a purge nobody is told who did not ask for it. */
 static EventsConfig events_config(const ClusterConfig *config)
@@ -292,7 +258,7 @@ static int add_writer(Cluster *c)
                 .targets = c->targets, .client = c->client, .lanes = &c->lanes, .events = c->events
         };
 
-        return writer_new(c->event, &c->config.writer, &parts, on_writer_changed, c, &c->writer);
+        return writer_new(c->event, &c->config.writer, &parts, on_changed, c, &c->writer);
 }
 
 static AccountsConfig accounts_config(const ClusterConfig *config)
@@ -316,27 +282,23 @@ static int add_accounts(Cluster *c)
         const AccountsConfig config = accounts_config(&c->config);
         const AccountsParts parts = { .client = c->client, .lanes = &c->lanes, .stats = c->kube_stats };
 
-        return accounts_new(c->event, &config, &parts, on_writer_changed, c, &c->accounts);
+        return accounts_new(c->event, &config, &parts, on_changed, c, &c->accounts);
 }
 
-static int add_watches(Cluster *c)
+static int add_collections(Cluster *c)
 {
-        const KubeWatchSpec namespaces = { .collection = "/api/v1/namespaces" };
-        KubeWatchSpec secrets = { .collection = "/api/v1/secrets" };
+        const CollectionSpec namespaces = { .what = "namespaces", .path = "/api/v1/namespaces" };
+        const CollectionSpec secrets = { .what = "Secrets",
+                                         .path = "/api/v1/secrets",
+                                         .name = c->config.writer.secret_name };
         int r;
 
-        c->secret_query = str_printf("fieldSelector=metadata.name%%3D%s&", c->config.writer.secret_name);
-        if (!c->secret_query)
-                return -ENOMEM;
-        secrets.query = c->secret_query;
-        c->namespaces = (Collection){ .cluster = c, .what = "namespaces" };
-        c->secrets = (Collection){ .cluster = c, .what = "Secrets" };
-        r = kube_watch_new(c->event, c->config.auth, c->kube_stats, &namespaces, &namespace_handler,
-                           &c->namespaces, &c->namespaces.watch);
+        r = collection_new(c->event, c->config.auth, c->kube_stats, &namespaces, &namespace_handler, c,
+                           &c->namespaces);
         if (r < 0)
                 return r;
-        return kube_watch_new(c->event, c->config.auth, c->kube_stats, &secrets, &secret_handler,
-                              &c->secrets, &c->secrets.watch);
+        return collection_new(c->event, c->config.auth, c->kube_stats, &secrets, &secret_handler, c,
+                              &c->secrets);
 }
 
 int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, cluster_changed_t changed,
@@ -369,7 +331,7 @@ int cluster_new(sd_event *event, const ClusterConfig *config, KubeStats *stats, 
         r = add_accounts(c);
         if (r < 0)
                 return r;
-        r = add_watches(c);
+        r = add_collections(c);
         if (r < 0)
                 return r;
         r = sd_event_add_time_relative(event, &c->resync, CLOCK_BOOTTIME,
@@ -395,7 +357,7 @@ void cluster_reload(Cluster *c, const ClusterConfig *config)
                 if (n->exists)
                         mark_if(c, n, judge_again(config->namespaces, n, !c->selector_is_new));
         if (c->selector_is_new)
-                kube_watch_relist(c->namespaces.watch);
+                kube_watch_relist(collection_watch(c->namespaces));
         accounts_reload(c->accounts, &accounts);
         TARGETS_FOREACH (n, next, c->targets)
                 if (n->exists)
@@ -435,43 +397,9 @@ int cluster_set_auths(Cluster *c, Auths *auths)
         return writer_set_auths(c->writer, auths);
 }
 
-static void summarize_wanted(const Cluster *c, const Node *n, ClusterSummary *s)
-{
-        switch (n->plan.reason) {
-        case PLAN_FRESH:
-                s->fresh++;
-                break;
-        case PLAN_FOREIGN:
-        case PLAN_REFUSED:
-                s->conflict++;
-                break;
-        default:
-                if (n->target.failures > 0) {
-                        s->failing++;
-                        if (!s->failing_why) {
-                                s->failing_name = n->name;
-                                s->failing_why = n->problem;
-                        }
-                } else if (writer_is_good(c->writer, n))
-                        s->due++;
-                else
-                        s->pending++;
-        }
-}
-
 void cluster_summary(const Cluster *c, ClusterSummary *ret)
 {
-        *ret = (ClusterSummary){ 0 };
-        TARGETS_FOREACH (n, next, c->targets) {
-                if (!n->exists)
-                        continue;
-                ret->total++;
-                ret->by_verdict[n->target.verdict]++;
-                if (n->target.verdict == MATCH_WANTED)
-                        summarize_wanted(c, n, ret);
-                else
-                        ret->excluded++;
-        }
+        cluster_summary_make(c->targets, writer_auths(c->writer), clock_boottime(), ret);
 }
 
 const Targets *cluster_targets(const Cluster *c)
@@ -479,48 +407,31 @@ const Targets *cluster_targets(const Cluster *c)
         return c->targets;
 }
 
-static bool node_settled(const Node *n, unsigned tries)
-{
-        switch (n->plan.reason) {
-        case PLAN_UNWANTED:
-        case PLAN_KEPT:
-        case PLAN_SHARED:
-        case PLAN_FRESH:
-        case PLAN_FOREIGN:
-        case PLAN_REFUSED:
-        case PLAN_GOING:
-        case PLAN_FIGHTING:
-                return n->place == NODE_IDLE;
-        default:
-                return n->pretended || n->target.failures >= tries;
-        }
-}
-
 bool cluster_settled(const Cluster *c, unsigned tries)
 {
-        if (!cluster_synced(c))
-                return false;
-        TARGETS_FOREACH (n, next, c->targets)
-                if (n->exists && !node_settled(n, tries))
-                        return false;
-        return accounts_settled(c->accounts, tries);
+        return cluster_synced(c) && cluster_summary_settled(c->targets, tries) &&
+               accounts_settled(c->accounts, tries);
 }
 
 bool cluster_synced(const Cluster *c)
 {
-        return kube_watch_synced(c->namespaces.watch) && kube_watch_synced(c->secrets.watch);
+        return kube_watch_synced(collection_watch(c->namespaces)) &&
+               kube_watch_synced(collection_watch(c->secrets));
 }
 
 const char *cluster_error(const Cluster *c)
 {
-        if (*c->namespaces.error)
-                return c->namespaces.error;
-        return *c->secrets.error ? c->secrets.error : c->lanes.error;
+        const char *namespaces = collection_error(c->namespaces), *secrets = collection_error(c->secrets);
+
+        if (*namespaces)
+                return namespaces;
+        return *secrets ? secrets : c->lanes.error;
 }
 
 unsigned cluster_failures(const Cluster *c)
 {
-        return MAX(MAX(c->namespaces.failures, c->secrets.failures), c->lanes.failures);
+        return MAX(MAX(collection_failures(c->namespaces), collection_failures(c->secrets)),
+                   c->lanes.failures);
 }
 
 const WriterStats *cluster_stats(const Cluster *c)
@@ -545,28 +456,29 @@ const Accounts *cluster_accounts(const Cluster *c)
 
 uint64_t cluster_watch_restarts(const Cluster *c)
 {
-        return c->watch_restarts + kube_watch_restarts(c->namespaces.watch) +
-               kube_watch_restarts(c->secrets.watch) + accounts_watch_restarts(c->accounts);
+        return c->watch_restarts + kube_watch_restarts(collection_watch(c->namespaces)) +
+               kube_watch_restarts(collection_watch(c->secrets)) + accounts_watch_restarts(c->accounts);
 }
 
 uint64_t cluster_relists(const Cluster *c)
 {
-        return c->relists + kube_watch_relists(c->namespaces.watch) + kube_watch_relists(c->secrets.watch) +
-               accounts_relists(c->accounts);
+        return c->relists + kube_watch_relists(collection_watch(c->namespaces)) +
+               kube_watch_relists(collection_watch(c->secrets)) + accounts_relists(c->accounts);
 }
 
 bool cluster_stalled(const Cluster *c, usec_t now)
 {
-        return kube_watch_stalled(c->namespaces.watch, now) || kube_watch_stalled(c->secrets.watch, now) ||
-               writer_stalled(c->writer, now) || accounts_stalled(c->accounts, now);
+        return kube_watch_stalled(collection_watch(c->namespaces), now) ||
+               kube_watch_stalled(collection_watch(c->secrets), now) || writer_stalled(c->writer, now) ||
+               accounts_stalled(c->accounts, now);
 }
 
 Cluster *cluster_free(Cluster *c)
 {
         if (!c)
                 return NULL;
-        (void) kube_watch_free(c->namespaces.watch);
-        (void) kube_watch_free(c->secrets.watch);
+        (void) collection_free(c->namespaces);
+        (void) collection_free(c->secrets);
         (void) accounts_free(c->accounts);
         (void) targets_free(c->targets);
         (void) writer_free(c->writer);
@@ -574,7 +486,6 @@ Cluster *cluster_free(Cluster *c)
         (void) kube_client_free(c->client);
         (void) sd_event_source_disable_unref(c->resync);
         (void) sd_event_unref(c->event);
-        free(c->secret_query);
         free(c);
         return NULL;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "accounts.h"
+#include "cluster-summary.h"
 #include "writer.h"
 
 /* One cluster: watches its namespaces and the Secrets of eatr's name in them, and has a writer give every
@@ -45,19 +46,6 @@ int cluster_set_auths(Cluster *c, Auths *auths);
 /* Writes which rule made a namespace's verdict, see match_explain(); NULL if there is no such namespace. */
 const char *cluster_explain(const Cluster *c, const char *name, char text[static MATCH_EXPLANATION_MAX]);
 
-/* How many namespaces are in which state; they add up to total. */
-typedef struct ClusterSummary {
-        unsigned total;
-        unsigned fresh;    /* wanted, and the Secret has what it should have */
-        unsigned due;      /* wanted, and the Secret is good, but newer tokens have yet to be written */
-        unsigned pending;  /* wanted, and no good Secret yet: its turn has not come or there is no token */
-        unsigned failing;  /* wanted, and the last write failed */
-        unsigned conflict; /* wanted, but the Secret there is somebody else's or cannot be changed */
-        unsigned excluded; /* not wanted, all verdicts together */
-        unsigned by_verdict[_MATCH_VERDICT_MAX];
-        const char *failing_name, *failing_why; /* one of those that are failing, and why; NULL: none, or not
-                                                   known. Valid until the loop turns */
-} ClusterSummary;
 void cluster_summary(const Cluster *c, ClusterSummary *ret);
 
 /* Every namespace there is, and what becomes of its Secret. */

@@ -27,7 +27,7 @@ typedef struct Node {
         unsigned rule;            /* of the verdict, see MatchDecision */
         bool misled;     /* it has been told that its annotation does not mean what somebody may think */
         usec_t appeared; /* CLOCK_BOOTTIME when a watch showed the namespace; 0: it was there at the start */
-        unsigned seen_namespace, seen_secret; /* the last lists that showed them */
+        bool namespace_seen, secret_seen; /* since the last lists of them began */
         bool answered; /* a write was answered since the last list of Secrets began, which may not know of it
                         */
 

@@ -454,9 +454,9 @@ int writer_new(sd_event *event, const WriterConfig *config, const WriterParts *p
         return 0;
 }
 
-bool writer_is_good(const Writer *w, const Node *n)
+const Auths *writer_auths(const Writer *w)
 {
-        return plan_secret_is_good(&n->target.secret, w->auths, clock_boottime());
+        return w->auths;
 }
 
 const WriterStats *writer_stats(const Writer *w)

@@ -76,9 +76,8 @@ void writer_mark_all_dirty(Writer *w);
 /* Drops a node whose namespace is gone, with the write that may be in flight. */
 void writer_drop(Writer *w, Node *n);
 
-/* Whether the node's Secret is eatr's, whole, and no token in it has run out, be they the current ones
- * or not. */
-bool writer_is_good(const Writer *w, const Node *n);
+/* What is written at the moment; NULL: nothing yet. */
+const Auths *writer_auths(const Writer *w);
 
 const WriterStats *writer_stats(const Writer *w);
 

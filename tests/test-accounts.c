@@ -645,6 +645,31 @@ static void test_other_globs_and_none(void **state)
         expect_writes(f, 0);
 }
 
+/* What was seen before other globs came does not count. */
+static void test_what_went_meanwhile_is_gone(void **state)
+{
+        Fixture *f = *state;
+
+        make(f, all, CONF_EXCLUDE_KEEP);
+        list(f, LIST("10", DONE("team", "default", "5") "," DONE("team", "ci-1", "5")));
+        accounts_namespace(f->accounts, "team", MATCH_WANTED, false);
+        script_until(&f->script, streq(summary(f), "good 2 pending 0 failing 0 fought 0"));
+        reload(f, both, CONF_EXCLUDE_KEEP);
+        list(f, LIST("11", DONE("team", "default", "5")));
+        script_until(&f->script, streq(summary(f), "good 1 pending 0 failing 0 fought 0"));
+}
+
+static void test_what_is_not_read_cannot_fail(void **state)
+{
+        Fixture *f = *state;
+
+        make(f, both, CONF_EXCLUDE_KEEP);
+        answer(f, ACCOUNTS, FORBIDDEN);
+        assert_string_equal(accounts_error(f->accounts), "it is Forbidden");
+        reload(f, none, CONF_EXCLUDE_KEEP);
+        assert_string_equal(accounts_error(f->accounts), "");
+}
+
 /* --- purge --------------------------------------------------------------------------------------------- */
 
 static void test_a_purge(void **state)
@@ -692,6 +717,8 @@ int main(void)
                 TEST(test_a_dry_run_writes_nothing),
                 TEST(test_one_name_is_asked_for_by_its_name),
                 TEST(test_other_globs_and_none),
+                TEST(test_what_went_meanwhile_is_gone),
+                TEST(test_what_is_not_read_cannot_fail),
                 TEST(test_a_purge),
         };
 

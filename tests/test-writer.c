@@ -178,6 +178,11 @@ static ScriptPeer *await(const Fixture *f, const char *start)
         return script_await(&f->script, start);
 }
 
+static bool is_good(const Fixture *f, const Node *n)
+{
+        return plan_secret_is_good(&n->target.secret, writer_auths(f->writer), frozen);
+}
+
 /* Waits until so many writes wait for an answer; no more come. */
 static void expect_writes(const Fixture *f, unsigned n)
 {
@@ -219,14 +224,14 @@ static void test_a_missing_secret_is_created(void **state)
         assert_request(p, "\"name\":\"ecr\"");
         assert_request(p, "\"eatr/token-id\":\"" ID "\"");
         assert_int_equal(n->place, NODE_IN_FLIGHT);
-        assert_false(writer_is_good(f->writer, n));
+        assert_false(is_good(f, n));
         assert_int_equal(s->last_write, 0);
         settle(f, p, CREATED("7"));
         expect_writes(f, 0);
         assert_int_equal(n->place, NODE_IDLE);
         assert_int_equal(n->plan.reason, PLAN_FRESH);
         assert_int_equal(n->target.secret.resource_version, 7);
-        assert_true(writer_is_good(f->writer, n));
+        assert_true(is_good(f, n));
         assert_int_equal(s->created, 1);
         assert_int_equal(s->renewed + s->healed + s->failed, 0);
         assert_in_range(s->last_write, clock_now() - USEC_PER_MINUTE, clock_now());
@@ -252,7 +257,7 @@ static void test_only_a_good_token_is_written(void **state)
         advance(f, 12 * USEC_PER_HOUR);
         (void) add(f, "b");
         expect_writes(f, 0);
-        assert_false(writer_is_good(f->writer, targets_find(f->targets, "a")));
+        assert_false(is_good(f, targets_find(f->targets, "a")));
 }
 
 static void test_what_was_changed_is_healed(void **state)
@@ -683,7 +688,7 @@ static void test_what_an_answer_does(void **state)
                 }
                 script_until(&f->script, s->failed == i + 1);
                 expect_writes(f, 0); /* nothing is repeated at once */
-                assert_false(writer_is_good(f->writer, n));
+                assert_false(is_good(f, n));
                 if (answers[i].blame != EITHER) {
                         assert_int_equal(*f->lanes.error != '\0', answers[i].blame == ALL);
                         assert_int_equal(f->lanes.failures, answers[i].blame == ALL);
