@@ -2,30 +2,20 @@
 #include "config.h"
 
 #include "file-watch.h"
+#include "fingerprint.h"
+#include "path-walk.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
 
 /* Reads and opens are not among them. */
 #define EVENTS                                                                                        \
         ((uint32_t) (IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | \
                      IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR))
 
-/* As many symbolic links as the kernel follows. */
-#define LINKS_MAX 40U
-
 /* How often a path is walked anew because a folder went away meanwhile. */
 #define WALKS_MAX 8U
-
-/* The kernel's clock for files ticks that slowly at most (HZ=100): a second change within a tick may look
- * like the first. */
-#define TICK (20 * USEC_PER_MSEC)
 
 typedef struct Name {
         SLIST_ENTRY(Name) others;
@@ -43,12 +33,6 @@ typedef struct Folder {
 } Folder;
 
 typedef SLIST_HEAD(Folders, Folder) Folders;
-
-typedef struct Fingerprint {
-        uint64_t digest; /* 0: there is nothing */
-        usec_t changed;  /* the last ctime */
-        bool unsure;     /* taken within a tick of it */
-} Fingerprint;
 
 typedef struct Watched {
         const char *path;
@@ -71,100 +55,6 @@ struct FileWatch {
         usec_t due;
         usec_t first; /* CLOCK_BOOTTIME of the first event that has not been looked into; 0: there is none */
 };
-
-/* --- fingerprints ---------------------------------------------------------------------------------- */
-
-/* FNV-1a: nobody gains by a collision. */
-#define FNV_PRIME UINT64_C(0x100000001b3)
-
-static uint64_t mix(uint64_t h, const void *p, size_t n)
-{
-        const uint8_t *bytes = p;
-
-        for (size_t i = 0; i < n; i++)
-                h = (h ^ bytes[i]) * FNV_PRIME;
-        return h;
-}
-
-static uint64_t digest_stat(const struct stat *st)
-{
-        const uint64_t fields[] = {
-                st->st_dev,
-                st->st_ino,
-                st->st_mode,
-                (uint64_t) st->st_size,
-                (uint64_t) st->st_mtim.tv_sec,
-                (uint64_t) st->st_mtim.tv_nsec,
-                (uint64_t) st->st_ctim.tv_sec,
-                (uint64_t) st->st_ctim.tv_nsec,
-        };
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
-                h = (h ^ fields[i]) * FNV_PRIME;
-        return h;
-}
-
-static void note_change(Fingerprint *f, const struct stat *st)
-{
-        f->changed = MAX(f->changed,
-                         (usec_t) st->st_ctim.tv_sec * USEC_PER_SEC + (usec_t) st->st_ctim.tv_nsec / 1000);
-}
-
-/* A sum, as a folder has no order. The times of the folder itself would tell of files that came and went. */
-static void take_entries(const char *path, Fingerprint *f)
-{
-        DIR *d = opendir(path);
-        struct dirent *entry;
-        struct stat st;
-
-        if (!d)
-                return;
-        while ((entry = readdir(d))) {
-                if (streq(entry->d_name, ".") || streq(entry->d_name, ".."))
-                        continue;
-                if (fstatat(dirfd(d), entry->d_name, &st, 0) < 0 &&
-                    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        continue;
-                note_change(f, &st);
-                f->digest += mix(digest_stat(&st), entry->d_name, strlen(entry->d_name));
-        }
-        (void) closedir(d);
-}
-
-static Fingerprint take_fingerprint(const char *path)
-{
-        Fingerprint f = { 0 };
-        struct stat st;
-
-        if (stat(path, &st) < 0)
-                return f;
-        if (S_ISDIR(st.st_mode)) {
-                st.st_size = 0;
-                st.st_mtim = st.st_ctim = (struct timespec){ 0 };
-                f.digest = digest_stat(&st);
-                take_entries(path, &f);
-        } else {
-                f.digest = digest_stat(&st);
-                note_change(&f, &st);
-        }
-        f.unsure = usec_sub(clock_now(), f.changed) < TICK;
-        return f;
-}
-
-/* Takes them all anew and says whether one has changed. */
-static bool compare(FileWatch *w)
-{
-        bool changed = false;
-
-        for (size_t i = 0; i < w->n_files; i++) {
-                Fingerprint *f = &w->files[i].fingerprint, now = take_fingerprint(w->files[i].path);
-
-                changed |= now.digest != f->digest || f->unsure;
-                *f = now;
-        }
-        return changed;
-}
 
 /* --- folders --------------------------------------------------------------------------------------- */
 
@@ -269,151 +159,58 @@ static int folder_add_name(Folder *f, const char *name)
         return 0;
 }
 
-/* --- the way to a file ----------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------*/
 
-/* A path on its way: here has no symbolic link in it, from next on rest is yet to be gone. */
-typedef struct Walk {
+/* What a path's way is added to. */
+typedef struct Way {
         FileWatch *watch;
         Folders *folders;
-        char here[PATH_MAX]; /* "" is the root */
-        char rest[PATH_MAX];
-        const char *next;
-        unsigned links;
-        int error; /* the first; what does not need it goes on */
-} Walk;
+} Way;
 
-static void walk_fail(Walk *walk, int error)
+static int watch_entry(const char *folder, const char *name, void *userdata)
 {
-        if (walk->error == 0)
-                walk->error = error;
-}
-
-/* Returns whether it fits. */
-static bool walk_print(Walk *walk, char buffer[static PATH_MAX], const char *a, const char *b)
-{
-        if ((size_t) snprintf(buffer, PATH_MAX, "%s/%s", a, b) < PATH_MAX)
-                return true;
-        walk_fail(walk, -ENAMETOOLONG);
-        return false;
-}
-
-static bool walk_begin(Walk *walk, const char *path)
-{
-        walk->here[0] = '\0';
-        walk->next = walk->rest;
-        if (path[0] == '/')
-                return walk_print(walk, walk->rest, "", path + 1);
-        if (!getcwd(walk->here, sizeof(walk->here))) {
-                walk_fail(walk, -errno);
-                return false;
-        }
-        if (streq(walk->here, "/"))
-                walk->here[0] = '\0';
-        return walk_print(walk, walk->rest, ".", path);
-}
-
-/* Takes the next component. Returns whether there is one. */
-static bool walk_next(Walk *walk, char name[static NAME_MAX + 1])
-{
-        const char *start = walk->next + strspn(walk->next, "/");
-        size_t n = strcspn(start, "/");
-
-        (void) snprintf(name, NAME_MAX + 1, "%.*s", (int) MIN(n, (size_t) NAME_MAX), start);
-        walk->next = start + n + strspn(start + n, "/");
-        return *name;
-}
-
-/* Watches an entry of the folder that has been reached; NULL: all of them. */
-static void walk_watch(Walk *walk, const char *name)
-{
+        const Way *way = userdata;
         Folder *f;
-        int r = folder_add(walk->watch, walk->folders, *walk->here ? walk->here : "/", &f);
+        int r = folder_add(way->watch, way->folders, folder, &f);
 
-        if (r >= 0 && name)
-                r = folder_add_name(f, name);
-        else if (r >= 0)
-                f->all = true;
         if (r < 0)
-                walk_fail(walk, r);
-}
-
-/* Goes where the link at that path points. Returns whether the walk goes on. */
-static bool walk_follow(Walk *walk, const char *link)
-{
-        char target[PATH_MAX], rest[PATH_MAX];
-        ssize_t n = readlink(link, target, sizeof(target) - 1);
-
-        if (n < 0 || ++walk->links > LINKS_MAX)
-                return false; /* what comes in its place is told */
-        target[n] = '\0';
-        if (!walk_print(walk, rest, target, walk->next))
-                return false;
-        if (target[0] == '/')
-                walk->here[0] = '\0';
-        memcpy(walk->rest, rest, sizeof(rest));
-        walk->next = walk->rest;
-        return true;
-}
-
-/* One component further. A plain folder on the way is passed; anything else is watched, and only then
- * looked at, so that nothing happens in between. Returns whether the walk goes on. */
-static bool walk_step(Walk *walk, const char *name)
-{
-        char path[PATH_MAX];
-        struct stat st;
-
-        if (!walk_print(walk, path, walk->here, name))
-                return false;
-        if (!*walk->next || lstat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
-                walk_watch(walk, name);
-                if (lstat(path, &st) < 0)
-                        return false;
-        }
-        if (S_ISLNK(st.st_mode))
-                return walk_follow(walk, path);
-        if (!S_ISDIR(st.st_mode))
-                return false;
-        memcpy(walk->here, path, sizeof(path));
-        return true;
-}
-
-/* Watches all that decides which file is at that path, as far as it exists. Returns 0 or the first error. */
-static int walk_path(FileWatch *w, Folders *folders, const char *path)
-{
-        char name[NAME_MAX + 1];
-        Walk walk = { .watch = w, .folders = folders };
-
-        if (!walk_begin(&walk, path))
-                return walk.error;
-        while (walk_next(&walk, name)) {
-                char *slash = strrchr(walk.here, '/');
-
-                if (streq(name, ".") || (streq(name, "..") && !slash))
-                        continue;
-                if (streq(name, ".."))
-                        *slash = '\0';
-                else if (!walk_step(&walk, name))
-                        return walk.error;
-        }
-        walk_watch(&walk, NULL); /* it is a folder */
-        return walk.error;
+                return r;
+        if (name)
+                return folder_add_name(f, name);
+        f->all = true;
+        return 0;
 }
 
 /* Watches the way to each file, as far as that is possible. Returns 0 or the first error. */
 static int walk_all(FileWatch *w, Folders *folders)
 {
+        Way way = { .watch = w, .folders = folders };
         int first = 0;
 
         for (size_t i = 0; i < w->n_files; i++) {
                 int r = -ENOENT;
 
                 for (unsigned n = 0; n < WALKS_MAX && (r == -ENOENT || r == -ENOTDIR); n++)
-                        r = walk_path(w, folders, w->files[i].path);
+                        r = path_walk(w->files[i].path, watch_entry, &way);
                 if (first == 0)
                         first = r;
         }
         w->incomplete = first < 0;
         return first;
+}
+
+/* Takes all fingerprints anew and says whether one has changed. */
+static bool compare(FileWatch *w)
+{
+        bool changed = false;
+
+        for (size_t i = 0; i < w->n_files; i++) {
+                Fingerprint *f = &w->files[i].fingerprint, now = fingerprint_take(w->files[i].path);
+
+                changed |= fingerprint_differs(f, &now);
+                *f = now;
+        }
+        return changed;
 }
 
 /* --- the whole ------------------------------------------------------------------------------------- */

@@ -28,6 +28,8 @@ static int test_add_inotify(sd_event *event, sd_event_source **ret, const char *
 
 #include "folder.h"
 
+#include <limits.h>
+
 /* Long after anything that is waited for has come, on the busiest machine. */
 #define TIMEOUT (10 * USEC_PER_SEC)
 
@@ -67,7 +69,7 @@ static int set_up(void **state)
         n_refused = UINT32_MAX;
         assert_return_code(sd_event_new(&f->event), 0);
         assert_return_code(file_watch_new(f->event, on_changed, f, &f->watch), 0);
-        f->watch->settle = 2 * TICK;
+        f->watch->settle = 2 * FINGERPRINT_TICK;
         *state = f;
         return 0;
 }
