@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "eatr.h"
 #include "file-watch.h"
 #include "http.h"
 #include "json.h"
 #include "log.h"
 #include "message.h"
-#include "metrics.h"
 #include "purge.h"
+#include "routes.h"
 #include "setup.h"
 
 #include <errno.h>
@@ -81,7 +82,7 @@ static int serve(Daemon *d, int socket)
 {
         int r;
 
-        r = httpd_new(d->event, socket, metrics_routes, d->eatr, &d->httpd);
+        r = httpd_new(d->event, socket, routes, d->eatr, &d->httpd);
         return r < 0 ? log_error_errno(r, "Cannot serve metrics: %m") : 0;
 }
 

@@ -1,76 +1,43 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "exposition.h"
 #include "metrics.h"
+#include "usage.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/resource.h>
 
 typedef int (*generate_t)(Buf *b, const char *name, const Eatr *e);
 
+typedef const void *(*stats_t)(const Eatr *e);
+
 typedef struct MetricFamily {
         const char *name, *type, *help;
-        generate_t generate; /* appends the samples */
+        generate_t generate; /* appends the samples; NULL: there is one, an uint64_t ... */
+        stats_t stats;       /* ... of what this returns ... */
+        size_t offset;       /* ... there */
 } MetricFamily;
 
-static int sample(Buf *b, const char *name, const char *labels, double value)
-{
-        return buf_printf(b, "%s%s %.15g\n", name, labels, value);
-}
+#define WRITER(field) .stats = writer_stats_of, .offset = offsetof(WriterStats, field)
+#define ACCOUNTS(field) .stats = account_stats_of, .offset = offsetof(AccountStats, field)
 
-static double seconds(usec_t t)
+static int count(Buf *b, const char *name, uint64_t n)
 {
-        return (double) t / (double) USEC_PER_SEC;
+        return exposition_sample(b, name, "", (double) n);
 }
 
 /* --- Secrets and namespaces ------------------------------------------------------------------------ */
 
-static int created(Buf *b, const char *name, const Eatr *e)
+static const void *writer_stats_of(const Eatr *e)
 {
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->created);
-}
-
-static int renewed(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->renewed);
-}
-
-static int healed(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->healed);
-}
-
-static int adopted(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->adopted);
-}
-
-static int recreated(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->recreated);
-}
-
-static int deleted(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->deleted);
-}
-
-static int fights(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->fights);
-}
-
-static int write_failures(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) cluster_stats(eatr_cluster(e))->failed);
+        return cluster_stats(eatr_cluster(e));
 }
 
 static int last_write(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", seconds(cluster_stats(eatr_cluster(e))->last_write));
+        return exposition_sample(b, name, "",
+                                 exposition_seconds(cluster_stats(eatr_cluster(e))->last_write));
 }
 
 static int one_state(Buf *b, const char *name, const char *state, unsigned n)
@@ -99,18 +66,14 @@ static int namespaces(Buf *b, const char *name, const Eatr *e)
 
 static int histogram(Buf *b, const char *name, const KubeHistogram *h)
 {
-        uint64_t sum = 0;
-        int r;
-
-        for (size_t i = 0; i < KUBE_LATENCY_BUCKETS; i++) {
-                sum += h->buckets[i];
-                r = buf_printf(b, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
-                               seconds(kube_latency_bounds[i]), sum);
-                if (r < 0)
-                        return r;
-        }
-        return buf_printf(b, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n", name,
-                          h->count, name, seconds(h->sum), name, h->count);
+        return exposition_histogram(b, name,
+                                    &(ExpositionHistogram){
+                                            .bounds = kube_latency_bounds,
+                                            .buckets = h->buckets,
+                                            .n_buckets = KUBE_LATENCY_BUCKETS,
+                                            .count = h->count,
+                                            .sum = h->sum,
+                                    });
 }
 
 static int latency(Buf *b, const char *name, const Eatr *e)
@@ -120,24 +83,9 @@ static int latency(Buf *b, const char *name, const Eatr *e)
 
 /* --- service accounts ------------------------------------------------------------------------------ */
 
-static int accounts_added(Buf *b, const char *name, const Eatr *e)
+static const void *account_stats_of(const Eatr *e)
 {
-        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->added);
-}
-
-static int accounts_removed(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->removed);
-}
-
-static int accounts_failed(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->failed);
-}
-
-static int accounts_conflicts(Buf *b, const char *name, const Eatr *e)
-{
-        return sample(b, name, "", (double) accounts_stats(cluster_accounts(eatr_cluster(e)))->conflicts);
+        return accounts_stats(cluster_accounts(eatr_cluster(e)));
 }
 
 static int accounts(Buf *b, const char *name, const Eatr *e)
@@ -146,7 +94,8 @@ static int accounts(Buf *b, const char *name, const Eatr *e)
         int r;
 
         accounts_summary(cluster_accounts(eatr_cluster(e)), &s);
-        if ((r = one_state(b, name, "good", s.good)) < 0 || (r = one_state(b, name, "pending", s.pending)) < 0 ||
+        if ((r = one_state(b, name, "good", s.good)) < 0 ||
+            (r = one_state(b, name, "pending", s.pending)) < 0 ||
             (r = one_state(b, name, "failing", s.failing)) < 0)
                 return r;
         return one_state(b, name, "fought-over", s.fought);
@@ -154,7 +103,7 @@ static int accounts(Buf *b, const char *name, const Eatr *e)
 
 static int accounts_up(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", !*accounts_error(cluster_accounts(eatr_cluster(e))));
+        return exposition_sample(b, name, "", !*accounts_error(cluster_accounts(eatr_cluster(e))));
 }
 
 /* --- the API server -------------------------------------------------------------------------------- */
@@ -186,22 +135,22 @@ static int refreshes(Buf *b, const char *name, const Eatr *e)
 
         if (!kube_auth_fetches(eatr_auth(e)))
                 return 0;
-        r = sample(b, name, "{outcome=\"success\"}", (double) s->fetched);
-        return r < 0 ? r : sample(b, name, "{outcome=\"failure\"}", (double) s->failed);
+        r = exposition_sample(b, name, "{outcome=\"success\"}", (double) s->fetched);
+        return r < 0 ? r : exposition_sample(b, name, "{outcome=\"failure\"}", (double) s->failed);
 }
 
 static int kubeconfig_credential_expiry(Buf *b, const char *name, const Eatr *e)
 {
         usec_t t = kube_auth_stats(eatr_auth(e))->expires;
 
-        return t > 0 ? sample(b, name, "", seconds(t)) : 0;
+        return t > 0 ? exposition_sample(b, name, "", exposition_seconds(t)) : 0;
 }
 
 static int kubeconfig_certificate_expiry(Buf *b, const char *name, const Eatr *e)
 {
         usec_t t = kube_auth_stats(eatr_auth(e))->certificate_expires;
 
-        return t > 0 ? sample(b, name, "", seconds(t)) : 0;
+        return t > 0 ? exposition_sample(b, name, "", exposition_seconds(t)) : 0;
 }
 
 static int events(Buf *b, const char *name, const Eatr *e)
@@ -213,24 +162,25 @@ static int events(Buf *b, const char *name, const Eatr *e)
                 char labels[64];
 
                 (void) snprintf(labels, sizeof(labels), "{outcome=\"%s\"}", events_outcome_to_string(o));
-                r = sample(b, name, labels, (double) s->outcomes[o]);
+                r = exposition_sample(b, name, labels, (double) s->outcomes[o]);
         }
         return r;
 }
 
 static int watch_restarts(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", (double) cluster_watch_restarts(eatr_cluster(e)));
+        return count(b, name, cluster_watch_restarts(eatr_cluster(e)));
 }
 
 static int relists(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", (double) cluster_relists(eatr_cluster(e)));
+        return count(b, name, cluster_relists(eatr_cluster(e)));
 }
 
 static int kube_up(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", cluster_synced(eatr_cluster(e)) && !*cluster_error(eatr_cluster(e)));
+        return exposition_sample(b, name, "",
+                                 cluster_synced(eatr_cluster(e)) && !*cluster_error(eatr_cluster(e)));
 }
 
 /* --- AWS ------------------------------------------------------------------------------------------- */
@@ -261,7 +211,8 @@ static int token_sample(Buf *b, const char *name, const Registry *r, double valu
 
 static int one_expiry(Buf *b, const char *name, const Registry *r)
 {
-        return registry_token(r) ? token_sample(b, name, r, seconds(registry_token(r)->expires)) : 0;
+        return registry_token(r) ? token_sample(b, name, r, exposition_seconds(registry_token(r)->expires))
+                                 : 0;
 }
 
 static int token_expiry(Buf *b, const char *name, const Eatr *e)
@@ -271,7 +222,8 @@ static int token_expiry(Buf *b, const char *name, const Eatr *e)
 
 static int one_issued(Buf *b, const char *name, const Registry *r)
 {
-        return registry_token(r) ? token_sample(b, name, r, seconds(registry_token(r)->issued)) : 0;
+        return registry_token(r) ? token_sample(b, name, r, exposition_seconds(registry_token(r)->issued))
+                                 : 0;
 }
 
 static int token_issued(Buf *b, const char *name, const Eatr *e)
@@ -305,7 +257,7 @@ static int registry_up(Buf *b, const char *name, const Eatr *e)
 
 static int one_success(Buf *b, const char *name, const Registry *r)
 {
-        return registry_sample(b, name, r, seconds(registry_last_success(r)));
+        return registry_sample(b, name, r, exposition_seconds(registry_last_success(r)));
 }
 
 static int aws_last_success(Buf *b, const char *name, const Eatr *e)
@@ -328,7 +280,7 @@ static int one_credentials(Buf *b, const char *name, const Registry *r)
 {
         usec_t expires = credentials_expiry(registry_credentials(r));
 
-        return expires > 0 ? registry_sample(b, name, r, seconds(expires)) : 0;
+        return expires > 0 ? registry_sample(b, name, r, exposition_seconds(expires)) : 0;
 }
 
 static int credentials_expiry_of(Buf *b, const char *name, const Eatr *e)
@@ -340,7 +292,7 @@ static int one_certificate(Buf *b, const char *name, const Registry *r)
 {
         usec_t expires = registry_config(r)->certificate_expires;
 
-        return expires > 0 ? registry_sample(b, name, r, seconds(expires)) : 0;
+        return expires > 0 ? registry_sample(b, name, r, exposition_seconds(expires)) : 0;
 }
 
 static int certificate_expiry(Buf *b, const char *name, const Eatr *e)
@@ -363,7 +315,7 @@ static int aws_requests(Buf *b, const char *name, const Eatr *e)
 
 static int clock_skew(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", registries_state(eatr_registries(e))->clock.measured);
+        return exposition_sample(b, name, "", registries_state(eatr_registries(e))->clock.measured);
 }
 
 /* --- the process ----------------------------------------------------------------------------------- */
@@ -375,86 +327,69 @@ static int build_info(Buf *b, const char *name, const Eatr *e)
 
 static int reloaded(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", !*eatr_reload_problem(e));
+        return exposition_sample(b, name, "", !*eatr_reload_problem(e));
 }
 
 static int process_start(Buf *b, const char *name, const Eatr *e)
 {
-        return sample(b, name, "", seconds(eatr_started(e)));
+        return exposition_sample(b, name, "", exposition_seconds(eatr_started(e)));
 }
 
 static int process_cpu(Buf *b, const char *name, const Eatr *e)
 {
-        struct rusage u;
-
-        if (getrusage(RUSAGE_SELF, &u) < 0)
-                return -errno;
-        return sample(b, name, "",
-                      (double) (u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-                              (double) (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+        return exposition_sample(b, name, "", exposition_seconds(usage_cpu()));
 }
 
+/* No /proc, no sample. */
 static int process_resident(Buf *b, const char *name, const Eatr *e)
 {
-        FILE *f = fopen("/proc/self/statm", "re"); /* "SIZE RESIDENT ...", in pages */
-        char line[128] = "", *resident;
+        uint64_t n;
 
-        if (!f)
-                return 0; /* no /proc, no sample */
-        resident = fgets(line, sizeof(line), f) ? strchr(line, ' ') : NULL;
-        (void) fclose(f);
-        return resident ? sample(b, name, "",
-                                 (double) strtoul(resident, NULL, 10) * (double) sysconf(_SC_PAGESIZE))
-                        : 0;
+        return usage_resident(&n) < 0 ? 0 : exposition_sample(b, name, "", (double) n);
 }
 
 static int process_fds(Buf *b, const char *name, const Eatr *e)
 {
-        DIR *d = opendir("/proc/self/fd");
-        unsigned n = 0;
+        unsigned n;
 
-        if (!d)
-                return 0;
-        while (readdir(d))
-                n++;
-        (void) closedir(d);
-        return sample(b, name, "", n > 3 ? n - 3 : 0); /* ".", ".." and the directory's own */
+        return usage_fds(&n) < 0 ? 0 : exposition_sample(b, name, "", n);
 }
 
 static const MetricFamily families[] = {
         /* The first two are the names of the eatr that ran as a pod. */
-        { "secrets_created_total", "counter", "Secrets created: the API server answered 201.", created },
-        { "secret_renewals_total", "counter", "Secrets given a new token in place.", renewed },
+        { "secrets_created_total", "counter", "Secrets created: the API server answered 201.",
+          WRITER(created) },
+        { "secret_renewals_total", "counter", "Secrets given a new token in place.", WRITER(renewed) },
         { "eatr_secret_heals_total", "counter", "Writes because a Secret had been deleted or edited.",
-          healed },
+          WRITER(healed) },
         { "eatr_secrets_adopted_total", "counter", "Other people's Secrets that eatr has taken over.",
-          adopted },
+          WRITER(adopted) },
         { "eatr_secrets_recreated_total", "counter",
-          "Secrets that could not be changed, and were deleted for a new one.", recreated },
+          "Secrets that could not be changed, and were deleted for a new one.", WRITER(recreated) },
         { "eatr_secrets_deleted_total", "counter",
-          "Secrets deleted because their namespaces had been excluded.", deleted },
+          "Secrets deleted because their namespaces had been excluded.", WRITER(deleted) },
         { "eatr_secret_fights_total", "counter",
-          "How often somebody began to undo again and again what eatr writes.", fights },
+          "How often somebody began to undo again and again what eatr writes.", WRITER(fights) },
         { "eatr_secret_write_failures_total", "counter", "Writes and deletes of Secrets that failed.",
-          write_failures },
+          WRITER(failed) },
         { "eatr_secret_last_write_timestamp_seconds", "gauge", "When a Secret was last written; 0 if never.",
           last_write },
         { "eatr_namespaces", "gauge", "Namespaces by state.", namespaces },
         { "eatr_namespace_to_secret_seconds", "histogram",
           "From the event of a new namespace to its Secret.", latency },
-        { "eatr_service_accounts", "gauge", "Service accounts that are to have the Secret's name, or to lose it.",
-          accounts },
+        { "eatr_service_accounts", "gauge",
+          "Service accounts that are to have the Secret's name, or to lose it.", accounts },
         { "eatr_service_accounts_up", "gauge", "Whether service accounts can be read, if they are to be.",
           accounts_up },
         { "eatr_service_accounts_added_total", "counter",
-          "Service accounts that were given the Secret's name.", accounts_added },
+          "Service accounts that were given the Secret's name.", ACCOUNTS(added) },
         { "eatr_service_accounts_removed_total", "counter",
-          "Service accounts that the Secret's name was taken out of.", accounts_removed },
+          "Service accounts that the Secret's name was taken out of.", ACCOUNTS(removed) },
         { "eatr_service_accounts_failures_total", "counter", "Writes of service accounts that failed.",
-          accounts_failed },
+          ACCOUNTS(failed) },
         { "eatr_service_accounts_conflicts_total", "counter",
           "Writes of service accounts that were overtaken by somebody else's, and done anew.",
-          accounts_conflicts },
+          ACCOUNTS(conflicts) },
         { "eatr_kube_up", "gauge", "Whether the API server can be read and written.", kube_up },
         { "eatr_kube_requests_total", "counter", "Requests to the API server; code 0 is no answer.",
           kube_requests },
@@ -467,7 +402,8 @@ static const MetricFamily families[] = {
           "When the credentials for the API server that were fetched last expire.",
           kubeconfig_credential_expiry },
         { "eatr_events_total", "counter",
-          "Events for those who own a namespace: created, repeated, dropped to spare the API server, or failed.",
+          "Events for those who own a namespace: created, repeated, dropped to spare the API server, or "
+          "failed.",
           events },
         { "eatr_watch_restarts_total", "counter", "Watches that ended and were begun again.",
           watch_restarts },
@@ -500,6 +436,16 @@ static const MetricFamily families[] = {
         { "process_open_fds", "gauge", "Open file descriptors.", process_fds },
 };
 
+static int render_samples(Buf *b, const MetricFamily *f, const Eatr *e)
+{
+        uint64_t n;
+
+        if (f->generate)
+                return f->generate(b, f->name, e);
+        memcpy(&n, (const char *) f->stats(e) + f->offset, sizeof(n));
+        return count(b, f->name, n);
+}
+
 int metrics_render(Buf *b, const Eatr *e)
 {
         int r;
@@ -507,51 +453,12 @@ int metrics_render(Buf *b, const Eatr *e)
         for (size_t i = 0; i < ELEMENTSOF(families); i++) {
                 const MetricFamily *f = &families[i];
 
-                r = buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
+                r = exposition_family(b, f->name, f->type, f->help);
                 if (r < 0)
                         return r;
-                r = f->generate(b, f->name, e);
+                r = render_samples(b, f, e);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
-
-/* --- routes ---------------------------------------------------------------------------------------- */
-
-static int on_metrics(Buf *b, void *userdata)
-{
-        int r = metrics_render(b, userdata);
-
-        return r < 0 ? r : 200;
-}
-
-static int verdict(Buf *b, bool good, const char *reason)
-{
-        int r = buf_printf(b, "%s\n", good ? "ok" : reason);
-
-        return r < 0 ? r : good ? 200 : 503;
-}
-
-static int on_healthz(Buf *b, void *userdata)
-{
-        char reason[HEALTH_REASON_MAX];
-        bool good = eatr_is_healthy(userdata, reason);
-
-        return verdict(b, good, reason);
-}
-
-static int on_readyz(Buf *b, void *userdata)
-{
-        char reason[HEALTH_REASON_MAX];
-        bool good = eatr_is_ready(userdata, reason);
-
-        return verdict(b, good, reason);
-}
-
-const HttpdRoute metrics_routes[] = {
-        { "/metrics", "text/plain; version=0.0.4; charset=utf-8", on_metrics },
-        { "/healthz", "text/plain; charset=utf-8", on_healthz },
-        { "/readyz", "text/plain; charset=utf-8", on_readyz },
-        { NULL, NULL, NULL },
-};
