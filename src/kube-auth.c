@@ -109,6 +109,12 @@ static bool is_coming(const KubeAuth *a, usec_t now)
         return a->fetching || a->next_fetch < usec_add(now, FETCH_INTERVAL_MIN);
 }
 
+/* Whether those who wait would do so for longer than a fetch takes. */
+static bool is_hopeless(const KubeAuth *a, usec_t now)
+{
+        return !a->fetching && (a->failures > 0 ? now < a->next_fetch : !is_coming(a, now));
+}
+
 static bool is_usable(const KubeAuth *a, usec_t now)
 {
         return is_good(a, now) && !(a->refused && is_coming(a, now));
@@ -292,8 +298,9 @@ static int on_work(sd_event_source *s, void *userdata)
 
         if (is_usable(a, now) && !(a->refused && a->failures > 0))
                 settle(a, NULL);
-        else if (!a->fetching && a->failures > 0 && now < a->next_fetch) {
-                memcpy(problem, a->problem, sizeof(problem));
+        else if (is_hopeless(a, now)) {
+                (void) snprintf(problem, sizeof(problem), "%s",
+                                a->failures > 0 ? a->problem : "the API server has refused the last ones");
                 settle(a, problem);
         }
         return 0;

@@ -74,8 +74,8 @@ bool kube_auth_refused(KubeAuth *a, uint64_t generation);
  * and begin others, but not free the auth. */
 typedef void (*kube_auth_waited_t)(const char *problem, void *userdata);
 
-/* Waits for an identity, no longer than KUBE_AUTH_WAIT_MAX. After a fetch that has failed it does not wait
- * for the next one. Returns 0 or -ENOMEM. */
+/* Waits for an identity, no longer than KUBE_AUTH_WAIT_MAX. After a fetch that has failed, or refusals in a
+ * row, it does not wait for the next one. Returns 0 or -ENOMEM. */
 #define KUBE_AUTH_WAIT_MAX (KUBE_AUTH_FETCH_MAX + 10 * USEC_PER_SEC)
 int kube_auth_wait(KubeAuth *a, kube_auth_waited_t done, void *userdata, KubeAuthWait **ret);
 

@@ -536,6 +536,30 @@ static void test_a_server_that_takes_none(void **state)
         refuse_and_fetch(f, 0);
 }
 
+/* The next fetch may be minutes away by then. */
+static void test_refused_again_and_again_until_it_has_ended(void **state)
+{
+        Fixture *f = *state;
+
+        begin_with(f, "0", USEC_PER_MINUTE);
+        for (unsigned i = 0; i < 6; i++) {
+                (void) kube_auth_refused(f->auth, generation(f));
+                pass(f, i * 20 * USEC_PER_SEC + USEC_PER_SEC);
+                if (provider.done)
+                        bring(f, "next", USEC_PER_MINUTE);
+        }
+        (void) kube_auth_refused(f->auth, generation(f));
+        pass(f, USEC_PER_MINUTE + USEC_PER_SEC);
+        assert_null(provider.done);
+        assert_null(token(f));
+        await(f, 0);
+        assert_int_equal(f->n_told, 1);
+        assert_string_equal(f->problem, "the API server has refused the last ones");
+        pass(f, 2 * USEC_PER_MINUTE);
+        bring(f, "other", USEC_PER_HOUR);
+        assert_string_equal(token(f), "other");
+}
+
 static void test_refused_and_no_other_can_be_got(void **state)
 {
         Fixture *f = *state;
@@ -718,6 +742,7 @@ int main(void)
                 TEST_FETCHING(test_a_fetch_that_hangs),
                 TEST_FETCHING(test_a_fetch_that_cannot_begin),
                 TEST_FETCHING(test_a_server_that_takes_none),
+                TEST_FETCHING(test_refused_again_and_again_until_it_has_ended),
                 TEST_FETCHING(test_refused_and_no_other_can_be_got),
                 TEST_FETCHING(test_a_certificate_ends_by_itself),
                 TEST_FETCHING(test_a_certificate_that_is_none),
