@@ -51,8 +51,9 @@ int aws_sigv4_query(const AwsParameter *parameters, size_t n, Buf *b)
                 qsort(sorted, n, sizeof(sorted[0]), compare_parameters);
                 r = append_parameters(sorted, n, b);
         }
+        /* A session token may be among them. */
         for (size_t i = 0; i < ELEMENTSOF(encoded); i++)
-                free(encoded[i]);
+                (void) str_erase_free(encoded[i]);
         return r;
 }
 

@@ -9,6 +9,19 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+/* How much of it was wiped as it was freed. */
+static size_t erased;
+
+static char *erase(char *s)
+{
+        erased += s ? strlen(s) : 0;
+        return str_erase_free(s);
+}
+
+#define str_erase_free(s) erase(s)
+#include "aws-sigv4.c"
+#undef str_erase_free
+
 #define SESSION "FwoGZXIvYXdzEJr//////////wEaDEXAMPLE+Ab0/c2Vzc2lvbg=="
 #define SUITE_SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 #define SUITE_KEY                                                                                           \
@@ -1132,6 +1145,17 @@ static void test_presigned_queries_are_botocore_s(void **state)
         }
 }
 
+static void test_the_encoded_parameters_are_wiped(void **state)
+{
+        const AwsParameter one = { "X-Amz-Security-Token", "a/b" };
+        _cleanup_buf_ Buf b = BUF_INIT(1000);
+
+        erased = 0;
+        assert_int_equal(aws_sigv4_query(&one, 1, &b), 0);
+        assert_string_equal(buf_str(&b), "X-Amz-Security-Token=a%2Fb");
+        assert_int_equal(erased, strlen("X-Amz-Security-Token") + strlen("a%2Fb"));
+}
+
 static void test_a_presigned_query_is_appended_or_an_error(void **state)
 {
         size_t size = strlen(presigned[1].query);
@@ -1177,6 +1201,7 @@ int main(void)
                 cmocka_unit_test(test_a_request_signed_with_ec),
                 cmocka_unit_test(test_what_the_signer_says_is_passed_on),
                 cmocka_unit_test(test_presigned_queries_are_botocore_s),
+                cmocka_unit_test(test_the_encoded_parameters_are_wiped),
                 cmocka_unit_test(test_a_presigned_query_is_appended_or_an_error),
         };
 
