@@ -74,7 +74,7 @@ static void retry_denied(AccountWriter *w)
 
 static void succeed(AccountWriter *w, AccountNode *n, usec_t now)
 {
-        lanes_work(w->parts.lanes);
+        lanes_work(w->parts.lanes, now);
         if (n->account.denied)
                 retry_denied(w);
         account_plan_succeeded(&n->account, &n->plan, now);
@@ -106,7 +106,7 @@ static void fail(AccountWriter *w, AccountNode *n, HttpOutcome outcome, const Ku
                 lanes_fail(w->parts.lanes, outcome, status, retry_after, now);
                 return;
         }
-        lanes_work(w->parts.lanes);
+        lanes_work(w->parts.lanes, now);
         if (failure == ACCOUNT_DROPPED)
                 drop_creation(w, n, status);
         else if (failure == ACCOUNT_OVERTAKEN && n->account.failures % OVERTAKEN_MAX != 0) {

@@ -49,13 +49,30 @@ void lanes_end(Lanes *l, PaceLane lane)
         tell(l);
 }
 
-void lanes_work(Lanes *l)
+void lanes_work(Lanes *l, usec_t now)
 {
+        if (now < l->pace.paused_until)
+                return;
         if (l->failures > 0)
                 log_info("The API server takes writes again");
         l->failures = 0;
         l->pace.probing = false;
         l->error[0] = '\0';
+}
+
+/* Jitter on top, never below what the server asked for. */
+static usec_t asked_delay(usec_t retry_after)
+{
+        return retry_after + retry_after / 2 * (backoff_random() % 1024) / 1024;
+}
+
+/* The pause is one that the server asked for, too, and nothing shortens it. */
+static void prolong(Lanes *l, usec_t retry_after, usec_t now)
+{
+        if (retry_after == 0)
+                return;
+        pace_pause(&l->pace, now + asked_delay(retry_after));
+        l->unanswered = false;
 }
 
 void lanes_fail(Lanes *l, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after, usec_t now)
@@ -64,10 +81,12 @@ void lanes_fail(Lanes *l, HttpOutcome outcome, const KubeStatus *status, usec_t 
         usec_t delay;
 
         /* Writes that were in flight together fail together: one pause and one message for all of them. */
-        if (now < l->pace.paused_until)
+        if (now < l->pace.paused_until) {
+                prolong(l, retry_after, now);
                 return;
+        }
         delay = backoff_delay(&backoff_server, ++l->failures, backoff_random());
-        delay = MAX(delay, retry_after + retry_after / 2 * (backoff_random() % 1024) / 1024);
+        delay = MAX(delay, asked_delay(retry_after));
         if (outcome == HTTP_UNAUTHORIZED)
                 delay = MAX(delay, UNAUTHORIZED_PAUSE_MIN);
         pace_pause(&l->pace, now + delay);

@@ -39,11 +39,12 @@ bool lanes_may_begin(const Lanes *l, PaceLane lane, usec_t now, usec_t *ret_unti
 void lanes_begin(Lanes *l, PaceLane lane, usec_t now);
 void lanes_end(Lanes *l, PaceLane lane);
 
-/* The server has decided about a write, whatever it decided. */
-void lanes_work(Lanes *l);
+/* The server has decided about a write, whatever it decided; now is CLOCK_BOOTTIME. During a pause that says
+ * nothing: the write was on its way already. */
+void lanes_work(Lanes *l, usec_t now);
 
 /* A write has failed as any other would have, see kube_status_concerns_all(). retry_after is the answer's;
- * now is CLOCK_BOOTTIME. */
+ * of several that fail together the longest holds. now is CLOCK_BOOTTIME. */
 void lanes_fail(Lanes *l, HttpOutcome outcome, const KubeStatus *status, usec_t retry_after, usec_t now);
 
 /* Ends a pause that was made because the server did not answer: there is reason to believe that it is back.

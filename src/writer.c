@@ -74,7 +74,7 @@ static void retry_denied(Writer *w)
 
 static void succeed(Writer *w, Node *n, long code, const WriterAnswer *answer, usec_t now)
 {
-        lanes_work(w->lanes);
+        lanes_work(w->lanes, now);
         if (n->target.denied)
                 retry_denied(w);
         n->answered = true;
@@ -100,7 +100,7 @@ static void fail(Writer *w, Node *n, HttpOutcome outcome, const KubeStatus *stat
                 lanes_fail(w->lanes, outcome, status, retry_after, now);
                 return;
         }
-        lanes_work(w->lanes);
+        lanes_work(w->lanes, now);
         if (n->plan.action == PLAN_INSPECT)
                 return;
         writer_log_failed(&w->log, n, outcome, status, now);
@@ -120,7 +120,7 @@ static void take_in(Writer *w, Node *n, long code, usec_t now)
                 succeed(w, n, code, &answer, now);
                 return;
         }
-        lanes_work(w->lanes);
+        lanes_work(w->lanes, now);
         plan_inspected(&n->target, &n->plan, answer.type);
 }
 

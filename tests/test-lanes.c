@@ -86,7 +86,7 @@ static void test_a_failure_of_the_server_stops_all_lanes(void **state)
         lanes_begin(&l, PACE_NOW, until);
         assert_false(may_begin(&l, PACE_NOW, until));
         lanes_end(&l, PACE_NOW);
-        lanes_work(&l);
+        lanes_work(&l, until);
         assert_int_equal(l.failures, 0);
         assert_string_equal(l.error, "");
         lanes_begin(&l, PACE_NOW, until);
@@ -108,6 +108,54 @@ static void test_what_the_server_asks_for_is_given(void **state)
         }
         assert_true(shortest >= 20 * USEC_PER_SEC);
         assert_true(longest > 25 * USEC_PER_SEC && longest <= 30 * USEC_PER_SEC);
+}
+
+/* A write that was on its way when the server asked for a pause does not end it. */
+static void test_an_answer_during_a_pause_says_nothing(void **state)
+{
+        const KubeStatus busy = status_of(429, "slow down");
+        Lanes l = make(NULL, 0);
+        usec_t until;
+
+        lanes_begin(&l, PACE_NOW, START);
+        lanes_begin(&l, PACE_NOW, START);
+        lanes_fail(&l, HTTP_THROTTLED, &busy, 2 * USEC_PER_SEC, START);
+        lanes_end(&l, PACE_NOW);
+        lanes_work(&l, START + USEC_PER_SEC);
+        lanes_end(&l, PACE_NOW);
+        assert_false(lanes_may_begin(&l, PACE_NOW, START + USEC_PER_SEC, &until));
+        assert_string_equal(l.error, "slow down");
+        assert_true(may_begin(&l, PACE_NOW, until));
+        lanes_begin(&l, PACE_NOW, until);
+        assert_false(may_begin(&l, PACE_NOW, until)); /* one first */
+        lanes_work(&l, until);
+        assert_true(may_begin(&l, PACE_NOW, until));
+        assert_string_equal(l.error, "");
+}
+
+/* Whichever answer comes first: a pause is at least as long as any of them asks for. */
+static void test_the_longest_of_several_pauses_holds(void **state)
+{
+        const KubeStatus broken = status_of(500, "it is broken"), busy = status_of(429, "slow down"),
+                         away = status_of(0, "no answer");
+        Lanes l = make(NULL, 0);
+        usec_t until, then;
+
+        lanes_fail(&l, HTTP_RETRY, &broken, 0, START);
+        lanes_fail(&l, HTTP_THROTTLED, &busy, 20 * USEC_PER_SEC, START);
+        assert_false(lanes_may_begin(&l, PACE_NOW, START, &until));
+        assert_true(until >= START + 20 * USEC_PER_SEC && until <= START + 30 * USEC_PER_SEC);
+        lanes_fail(&l, HTTP_THROTTLED, &busy, USEC_PER_SEC, START);
+        assert_false(lanes_may_begin(&l, PACE_NOW, START, &then));
+        assert_int_equal(then, until);
+        assert_int_equal(l.failures, 1);
+
+        l = make(NULL, 0);
+        lanes_fail(&l, HTTP_RETRY, &away, 0, START);
+        lanes_fail(&l, HTTP_THROTTLED, &busy, 20 * USEC_PER_SEC, START);
+        lanes_hurry(&l);
+        assert_false(lanes_may_begin(&l, PACE_NOW, START, &until));
+        assert_true(until >= START + 20 * USEC_PER_SEC);
 }
 
 static void test_a_refused_identity_is_not_tried_at_once(void **state)
@@ -145,6 +193,8 @@ int main(void)
                 cmocka_unit_test(test_room_is_shared),
                 cmocka_unit_test(test_a_failure_of_the_server_stops_all_lanes),
                 cmocka_unit_test(test_what_the_server_asks_for_is_given),
+                cmocka_unit_test(test_an_answer_during_a_pause_says_nothing),
+                cmocka_unit_test(test_the_longest_of_several_pauses_holds),
                 cmocka_unit_test(test_a_refused_identity_is_not_tried_at_once),
                 cmocka_unit_test(test_hurry_ends_a_pause_that_nobody_asked_for),
         };
