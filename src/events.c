@@ -17,7 +17,9 @@
 
 #define INTERVAL USEC_PER_SEC
 #define BURST 20U
+/* They have part of the room that writes have, so that few of those wait where Events hang. */
 #define IN_FLIGHT_MAX 4U
+#define ROOM_PART 4U
 
 #define TRIES_MAX 3U
 static const BackoffPolicy backoff_retry = { .base = 20 * USEC_PER_SEC, .cap = 20 * USEC_PER_SEC };
@@ -72,13 +74,11 @@ static void drop(Events *e)
         e->stats.outcomes[EVENTS_DROPPED] += event_book_drop(&e->book);
 }
 
-/* Whether the API server as a whole takes no writes. */
+/* Whether the API server as a whole takes no writes, as far as is known: the one that goes first to see
+ * whether it does is not an Event. */
 static bool is_paused(const Events *e, usec_t now)
 {
-        usec_t until;
-
-        return now < e->busy_until ||
-               (!lanes_may_begin(e->lanes, PACE_NOW, now, &until) && until != USEC_INFINITY);
+        return now < e->busy_until || e->lanes->pace.probing;
 }
 
 /* --- the end of a request -------------------------------------------------------------------------- */
@@ -87,9 +87,10 @@ static void end_request(EventEntry *n)
 {
         Events *e = n->sender;
 
-        e->n_in_flight -= n->request != NULL;
+        e->n_in_flight--;
         n->request = kube_request_free(n->request);
         n->sending = false;
+        lanes_end(e->lanes, PACE_NOW);
 }
 
 static void finish(Events *e, EventEntry *n, EventsOutcome outcome, usec_t now)
@@ -188,6 +189,7 @@ static int start(Events *e, EventEntry *n, const char *name, const Buf *body)
         n->request = q;
         n->sending = true;
         e->n_in_flight++;
+        lanes_begin(e->lanes, PACE_NOW, clock_boottime());
         return 0;
 }
 
@@ -233,9 +235,10 @@ static void begin(Events *e, EventEntry *n, usec_t now)
 /* Whether another one may be sent. If not, the pump is called when it may. */
 static bool may_begin(Events *e, usec_t now)
 {
+        unsigned most = MIN(IN_FLIGHT_MAX, MAX(e->lanes->pace.max_in_flight / ROOM_PART, 1U));
         usec_t until;
 
-        if (e->n_in_flight >= IN_FLIGHT_MAX || !lanes_may_begin(e->lanes, PACE_NOW, now, &until))
+        if (e->n_in_flight >= most || !lanes_may_begin(e->lanes, PACE_NOW, now, &until))
                 return false;
         if (bucket_may_take(&e->bucket, now, &until))
                 return true;

@@ -108,7 +108,7 @@ static int set_up(void **state)
         asked_to_wait = 0;
         start_result = 0;
         assert_return_code(sd_event_new(&f->event), 0);
-        f->renewal.max_in_flight = 2;
+        f->renewal.max_in_flight = 16;
         f->config.secret_name = "ecr";
         make(f);
         *state = f;
@@ -344,15 +344,33 @@ static void test_room_of_the_lanes(void **state)
 {
         Fixture *f = *state;
 
-        lanes_begin(&f->lanes, PACE_NOW, boottime);
-        lanes_begin(&f->lanes, PACE_NOW, boottime);
+        for (unsigned i = 0; i < 16; i++)
+                lanes_begin(&f->lanes, PACE_NOW, boottime);
         tell(f, "a");
         pass(f, USEC_PER_HOUR);
         assert_int_equal(n_sent, 0);
         lanes_end(&f->lanes, PACE_NOW);
         pass(f, 0);
         assert_int_equal(n_sent, 1);
-        assert_int_equal(pace_in_flight(&f->lanes.pace), 1); /* and takes none of it */
+        assert_int_equal(pace_in_flight(&f->lanes.pace), 16);
+        answer_ok(f);
+        assert_int_equal(pace_in_flight(&f->lanes.pace), 15);
+}
+
+/* Where Events hang, there is room left for what is about Secrets; of the least there is, one has it. */
+static void test_a_part_of_the_room(void **state)
+{
+        Fixture *f = *state;
+        static const unsigned most[][2] = { { 1, 1 }, { 7, 1 }, { 8, 2 }, { 100, 4 } };
+
+        for (size_t i = 0; i < ELEMENTSOF(most); i++) {
+                f->renewal.max_in_flight = most[i][0];
+                make(f);
+                tell_many(f, 0, 10);
+                pass(f, 0);
+                assert_int_equal(n_open, most[i][1]);
+                assert_int_equal(pace_in_flight(&f->lanes.pace), most[i][1]);
+        }
 }
 
 /* The API server takes no writes: these wait for nothing. */
@@ -374,9 +392,13 @@ static void test_paused_lanes(void **state)
         pass(f, USEC_PER_SEC);
         assert_int_equal(count(f, EVENTS_DROPPED), 27);
         pass(f, USEC_PER_MINUTE);
+        tell(f, "more"); /* it is so still, but something else goes first to see whether it may */
+        pass(f, 0);
         assert_int_equal(n_sent, 4);
 
-        tell(f, "more"); /* it is so still */
+        lanes_work(&f->lanes, boottime);
+        said[0] = '\0';
+        tell(f, "more");
         pass(f, 0);
         assert_int_equal(n_sent, 5);
 }
@@ -619,6 +641,7 @@ int main(void)
                 TEST(test_few_at_a_time),
                 TEST(test_a_whole_cluster_in_conflict),
                 TEST(test_room_of_the_lanes),
+                TEST(test_a_part_of_the_room),
                 TEST(test_paused_lanes),
                 TEST(test_throttled),
                 TEST(test_throttled_without_a_time),
