@@ -156,19 +156,10 @@ static void on_done(Process *process, ProcessOutcome outcome, void *userdata)
 
 /* --- running --------------------------------------------------------------------------------------- */
 
-static size_t count(char *const *strings)
-{
-        size_t n = 0;
-
-        while (strings[n])
-                n++;
-        return n;
-}
-
 static int make_argv(const KubeExec *config, char ***ret)
 {
         _cleanup_(words_freep) char **argv = NULL;
-        size_t n = count(config->args);
+        size_t n = words_count(config->args);
 
         argv = calloc(n + 2, sizeof(*argv));
         if (!argv)
@@ -190,7 +181,7 @@ static int make_environment(const KubeExec *config, char ***ret)
         size_t n = 0;
 
         info = kube_exec_info(config);
-        additions = calloc(count(config->env) + 2, sizeof(*additions));
+        additions = calloc(words_count(config->env) + 2, sizeof(*additions));
         if (!info || !additions)
                 return -ENOMEM;
         for (char *const *p = config->env; *p; p++)

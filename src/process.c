@@ -86,18 +86,9 @@ static bool has_name_of(char *const *variables, const char *variable)
         return false;
 }
 
-static size_t count(char *const *strings)
-{
-        size_t n = 0;
-
-        while (strings && strings[n])
-                n++;
-        return n;
-}
-
 int process_environment(char *const *additions, char ***ret)
 {
-        size_t ours = count(environ), theirs = count(additions), n = 0;
+        size_t ours = words_count(environ), theirs = words_count(additions), n = 0;
         _cleanup_(words_freep) char **env = calloc(ours + theirs + 1, sizeof(*env));
 
         if (!env)

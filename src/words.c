@@ -75,6 +75,15 @@ bool words_equal(char *const *a, char *const *b)
         return !*a && !*b;
 }
 
+size_t words_count(char *const *words)
+{
+        size_t n = 0;
+
+        while (words && words[n])
+                n++;
+        return n;
+}
+
 char **words_free(char **words)
 {
         for (char **p = words; p && *p; p++)

@@ -14,6 +14,9 @@ int words_split(const char *line, char ***ret);
 /* Whether both arrays have the same strings in the same order; NULL equals NULL and nothing else. */
 bool words_equal(char *const *a, char *const *b);
 
+/* How many strings are in a NULL-terminated array; NULL has none. */
+size_t words_count(char *const *words);
+
 /* Wipes and frees a NULL-terminated array of strings; NULL is fine. Always returns NULL. */
 char **words_free(char **words);
 DEFINE_TRIVIAL_CLEANUP_FUNC(char **, words_free);

@@ -180,12 +180,22 @@ static void test_equal_are_the_same_words_in_the_same_order(void **state)
         assert_true(words_equal(NULL, NULL));
 }
 
+static void test_how_many_there_are(void **state)
+{
+        char *words[] = { (char *) "a", (char *) "", (char *) "c", NULL };
+
+        assert_int_equal(words_count(words), 3);
+        assert_int_equal(words_count(words + 3), 0);
+        assert_int_equal(words_count(NULL), 0);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_words_are_those_of_shlex),
                 cmocka_unit_test(test_a_line_may_be_long_or_all_words),
                 cmocka_unit_test(test_equal_are_the_same_words_in_the_same_order),
+                cmocka_unit_test(test_how_many_there_are),
                 cmocka_unit_test(test_an_error_leaves_what_is_returned_alone),
         };
 
