@@ -113,6 +113,8 @@ static int read_token_file(const KubeEntry *e, KubeConfig *c)
                 return r;
         if (c->token)
                 return 0;
+        if (kube_files_note(e->files, c->token_file) < 0)
+                return -ENOMEM;
         return kube_files_fail(e, r, "tokenFile: cannot read %s: %s", c->token_file, token_strerror(r));
 }
 
@@ -345,13 +347,9 @@ static int make_config(KubeFiles *f, const char *context, KubeConfig **ret)
         if (r < 0)
                 return r;
         r = read_context(&e, c);
-        if (r < 0)
-                return r;
-        c->files = kube_files_take_noted(f);
-        if (!c->files)
-                return -ENOMEM;
-        *ret = TAKE_PTR(c);
-        return 0;
+        if (r >= 0)
+                *ret = TAKE_PTR(c);
+        return r;
 }
 
 /* -ENOMEM arrives without a text. */
@@ -364,7 +362,7 @@ static int finish(const KubeFiles *f, int r, KubeConfigError *error)
 }
 
 int kube_config_load(const char *explicit_path, const char *kubeconfig_env, const char *home,
-                     const char *context, KubeConfig **ret, KubeConfigError *error)
+                     const char *context, KubeConfig **ret, char ***ret_files, KubeConfigError *error)
 {
         _cleanup_kube_files_ KubeFiles f = KUBE_FILES_INIT(KUBE_CONFIG_SIZE_MAX);
         int r;
@@ -372,6 +370,7 @@ int kube_config_load(const char *explicit_path, const char *kubeconfig_env, cons
         r = kube_files_load(&f, explicit_path, kubeconfig_env, home);
         if (r >= 0)
                 r = make_config(&f, context, ret);
+        *ret_files = kube_files_take_noted(&f);
         return finish(&f, r, error);
 }
 
@@ -430,7 +429,6 @@ KubeConfig *kube_config_free(KubeConfig *c)
         (void) str_erase_free(c->password);
         (void) words_free(c->impersonate);
         (void) kube_plugin_free(c->exec);
-        (void) words_free(c->files);
         free(c);
         return NULL;
 }

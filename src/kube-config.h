@@ -26,8 +26,6 @@ typedef struct KubeConfig {
         char **impersonate;        /* headers, "Impersonate-User: jane"; NULL-terminated, NULL: none */
         KubeExec *exec;            /* NULL: none, or something above is there and stands in for it */
         bool disable_compression;  /* ask for no compressed answers */
-        char **files; /* all that was read or looked for, but for token_file: a change of one is to be taken
-                         in; absolute, each once, NULL-terminated */
 } KubeConfig;
 
 #define KUBE_CONFIG_ERROR_MAX 1024U
@@ -44,10 +42,14 @@ typedef struct KubeConfigError {
  * can't do (auth-provider, a plugin that wants a terminal), -EMSGSIZE too large, -ENOMEM, or what open(2)
  * says. No secret is part of it.
  *
+ * Whether it fails or not, *ret_files gets all that was read or looked for, as a change of one is to be taken
+ * in; but for a tokenFile that could be read, which is read again anyway. They are absolute, each once, and
+ * NULL ends them; NULL is none. The caller frees them with words_free().
+ *
  * Over plain http no credentials are sent, so that there are none then, as in client-go; whom to impersonate
  * is. */
 int kube_config_load(const char *explicit_path, const char *kubeconfig_env, const char *home,
-                     const char *context, KubeConfig **ret, KubeConfigError *error);
+                     const char *context, KubeConfig **ret, char ***ret_files, KubeConfigError *error);
 
 /* Parses the text of one kubeconfig (YAML, or JSON when its first character is "{"), whose relative paths
  * start at directory; path is for messages. Otherwise as kube_config_load(). For tests and fuzzing. */

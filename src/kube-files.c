@@ -166,7 +166,7 @@ int kube_files_note(KubeFiles *f, const char *path)
 char **kube_files_take_noted(KubeFiles *f)
 {
         f->n_noted = 0;
-        return f->noted ? TAKE_PTR(f->noted) : calloc(1, sizeof(*f->noted));
+        return TAKE_PTR(f->noted);
 }
 
 /* Each file is checked as a whole. */

@@ -81,6 +81,6 @@ char *kube_files_resolve(const KubeEntry *e, const char *path);
  * that are loaded or looked for are noted by themselves. Returns 0 or -ENOMEM. */
 int kube_files_note(KubeFiles *f, const char *path);
 
-/* Hands over the noted paths, absolute, each once, NULL-terminated; NULL when memory is out. The caller
- * frees array and strings. */
+/* Hands over the noted paths, absolute, each once, NULL-terminated; NULL: there are none. The caller frees
+ * array and strings. */
 char **kube_files_take_noted(KubeFiles *f);

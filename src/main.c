@@ -10,6 +10,7 @@
 #include "purge.h"
 #include "routes.h"
 #include "setup.h"
+#include "words.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -28,7 +29,8 @@ typedef struct Daemon {
         Eatr *eatr;
         Httpd *httpd;
         FileWatch *files;
-        bool other_files; /* the last reload has found others to watch */
+        char **refused_files; /* that the last reload has looked for if it was refused; NULL: it was not */
+        bool other_files;     /* the last reload has found others to watch */
 } Daemon;
 
 /* --- descriptors that the service manager passes ----------------------------------------------------- */
@@ -155,15 +157,6 @@ static EatrConfig make_config(Daemon *d, const Setup *setup)
         };
 }
 
-static bool same_files(const Setup *a, const Setup *b)
-{
-        size_t n = 0;
-
-        while (a->files[n] && b->files[n] && streq(a->files[n], b->files[n]))
-                n++;
-        return !a->files[n] && !b->files[n];
-}
-
 /* Puts the new setup in force, or leaves everything as it was. A kubeconfig that is as before stays, as it
  * is in use. */
 static int change_setup(Daemon *d, Setup *new)
@@ -194,19 +187,29 @@ static int change_setup(Daemon *d, Setup *new)
                 (void) eks_config_free(new->eks);
                 new->eks = TAKE_PTR(d->setup->eks);
         }
-        d->other_files = !same_files(new, d->setup);
+        d->other_files |= !words_equal(new->files, d->setup->files);
         (void) setup_free(d->setup);
         d->setup = new;
         return 0;
+}
+
+/* What a setup that is refused lacks may come. Takes the list. */
+static void set_refused_files(Daemon *d, char **files)
+{
+        d->other_files |= !words_equal(files, d->refused_files);
+        (void) words_free(d->refused_files);
+        d->refused_files = files;
 }
 
 /* Returns whether a new setup is in force; *error says why not. */
 static bool reload(Daemon *d, SetupError *error)
 {
         _cleanup_(setup_freep) Setup *new = NULL;
+        char **files = NULL;
         int r;
 
-        r = setup_load(d->options, &new, error);
+        r = setup_load(d->options, &new, &files, error);
+        set_refused_files(d, files);
         if (r >= 0) {
                 r = change_setup(d, new);
                 if (r < 0)
@@ -223,6 +226,24 @@ static bool reload(Daemon *d, SetupError *error)
         return true;
 }
 
+static int set_files(Daemon *d)
+{
+        char *const *const lists[] = { d->setup->files, d->refused_files };
+        _cleanup_free_ const char **paths = NULL;
+        size_t n = 1;
+
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                n += words_count(lists[i]);
+        paths = calloc(n, sizeof(*paths));
+        if (!paths)
+                return -ENOMEM;
+        n = 0;
+        for (size_t i = 0; i < ELEMENTSOF(lists); i++)
+                for (char *const *path = lists[i]; path && *path; path++)
+                        paths[n++] = *path;
+        return file_watch_set(d->files, paths);
+}
+
 /* They may be others than before. */
 static void watch_files(Daemon *d)
 {
@@ -230,7 +251,7 @@ static void watch_files(Daemon *d)
 
         if (!d->files)
                 return;
-        r = file_watch_set(d->files, (const char *const *) d->setup->files);
+        r = set_files(d);
         if (r < 0)
                 log_warning_errno(r,
                                   "Cannot watch the configuration's files, a change will need a reload: %m");
@@ -340,6 +361,7 @@ static void daemon_done(Daemon *d)
         (void) close_fd(d->socket);
         token_store_done(&d->store);
         (void) setup_free(d->setup);
+        (void) words_free(d->refused_files);
 }
 
 /* SIGTERM, SIGINT, SIGHUP and SIGCHLD are the loop's; writing to a peer that has gone is an error like any
@@ -416,7 +438,7 @@ static int run(const Options *o)
                 return tell_begun(o);
         if (o->command == OPTIONS_PURGE && !o->check_config)
                 return purge(o);
-        if (setup_load(o, &d.setup, &error) < 0)
+        if (setup_load(o, &d.setup, NULL, &error) < 0)
                 return fail_setup(&error);
         if (o->check_config)
                 return EXIT_SUCCESS;

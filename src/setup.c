@@ -4,6 +4,7 @@
 #include "conf-check.h"
 #include "file.h"
 #include "setup.h"
+#include "words.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -136,7 +137,7 @@ static int load_conf(const Options *o, bool registries, Conf **ret, SetupError *
         return 0;
 }
 
-/* --- kubeconfig ------------------------------------------------------------------------------------ */
+/* --- environment ----------------------------------------------------------------------------------- */
 
 /* systemd sets $HOME only for units with User=. */
 static const char *home(void)
@@ -150,7 +151,15 @@ static const char *home(void)
         return user ? user->pw_dir : NULL;
 }
 
-static int load_kube_config(const Options *o, const Conf *conf, KubeConfig **ret, SetupError *error)
+static AwsConfigEnvironment environment(void)
+{
+        return (AwsConfigEnvironment){ .home = home(), .variables = (const char *const *) environ };
+}
+
+/* --- kubeconfig ------------------------------------------------------------------------------------ */
+
+static int load_kube_config(const Options *o, const Conf *conf, KubeConfig **ret, char ***ret_files,
+                            SetupError *error)
 {
         _cleanup_free_ char *credential = credential_path("kubeconfig");
         KubeConfigError why = { "" };
@@ -159,7 +168,7 @@ static int load_kube_config(const Options *o, const Conf *conf, KubeConfig **ret
         r = kube_config_load(o->kubeconfig ? o->kubeconfig
                              : credential  ? credential
                                            : conf->kubernetes.kubeconfig,
-                             getenv("KUBECONFIG"), home(), conf->kubernetes.context, ret, &why);
+                             getenv("KUBECONFIG"), home(), conf->kubernetes.context, ret, ret_files, &why);
         return r < 0 ? fail(error, r, why.text, EX_CONFIG) : 0;
 }
 
@@ -167,14 +176,11 @@ static int load_kube_config(const Options *o, const Conf *conf, KubeConfig **ret
 
 static int load_registries(const Conf *conf, RegistryConfigs **ret, SetupError *error)
 {
-        const AwsConfigEnvironment environment = {
-                .home = home(),
-                .variables = (const char *const *) environ,
-        };
+        const AwsConfigEnvironment e = environment();
         ConfError why = { "" };
         int r;
 
-        r = registry_configs_load(conf, &environment, ret, &why);
+        r = registry_configs_load(conf, &e, ret, &why);
         return r < 0 ? fail(error, r, why.text, EX_CONFIG) : 0;
 }
 
@@ -182,96 +188,123 @@ static int load_registries(const Conf *conf, RegistryConfigs **ret, SetupError *
 
 static int load_eks(const KubeConfig *kube, const Conf *conf, EksConfig **ret, SetupError *error)
 {
-        const AwsConfigEnvironment environment = {
-                .home = home(),
-                .variables = (const char *const *) environ,
-        };
+        const AwsConfigEnvironment e = environment();
 
-        return eks_config_load(kube, conf, &environment, ret) < 0 ? fail(error, -ENOMEM, "", EXIT_FAILURE) : 0;
+        return eks_config_load(kube, conf, &e, ret) < 0 ? fail(error, -ENOMEM, "", EXIT_FAILURE) : 0;
 }
 
 /* --- which files ----------------------------------------------------------------------------------- */
 
+/* Paths, each once: registries may share them. */
 typedef struct FileList {
-        char **paths;
+        char **paths; /* NULL-terminated; NULL: none */
         size_t n;
-        bool failed;
 } FileList;
 
-/* Takes the path. */
-static void add_path(FileList *l, char *path)
+static void file_list_done(FileList *l)
 {
-        char **paths = path ? reallocarray(l->paths, l->n + 2, sizeof(*paths)) : NULL;
-
-        if (!paths) {
-                free(path);
-                l->failed = true;
-                return;
-        }
-        l->paths = paths;
-        l->paths[l->n++] = path;
-        l->paths[l->n] = NULL;
+        l->paths = words_free(l->paths);
 }
 
-/* Registries may share them. */
-static void on_file(const char *path, void *userdata)
+static int add_path(FileList *l, const char *path)
 {
-        const FileList *l = userdata;
+        char **paths;
 
         for (size_t i = 0; i < l->n; i++)
                 if (streq(l->paths[i], path))
-                        return;
-        add_path(userdata, strdup(path));
+                        return 0;
+        paths = reallocarray(l->paths, l->n + 2, sizeof(*paths));
+        if (!paths)
+                return -ENOMEM;
+        l->paths = paths;
+        paths[l->n] = strdup(path);
+        if (!paths[l->n])
+                return -ENOMEM;
+        paths[++l->n] = NULL;
+        return 0;
 }
 
-static int list_files(const Options *o, Setup *s)
+static int add_paths(FileList *l, char *const *paths)
 {
-        _cleanup_free_ char *path = config_path(o);
-        FileList l = { 0 };
+        int r = 0;
 
-        if (!path)
+        for (; paths && *paths && r >= 0; paths++)
+                r = add_path(l, *paths);
+        return r;
+}
+
+static int add_conf(FileList *l, const Options *o)
+{
+        _cleanup_free_ char *path = config_path(o), *folder = path ? str_printf("%s.d", path) : NULL;
+        int r;
+
+        if (!folder)
                 return -ENOMEM;
-        add_path(&l, str_printf("%s", path));
-        add_path(&l, str_printf("%s.d", path));
-        registry_configs_each_file(s->registries, on_file, &l);
-        for (char **file = s->kube->files; *file; file++)
-                on_file(*file, &l);
-        for (char **file = s->eks ? s->eks->files : NULL; file && *file; file++)
-                on_file(*file, &l);
-        s->files = l.paths;
-        return l.failed ? -ENOMEM : 0;
+        r = add_path(l, path);
+        return r < 0 ? r : add_path(l, folder);
+}
+
+static int add_registries(FileList *l, const Conf *c)
+{
+        const AwsConfigEnvironment e = environment();
+        _cleanup_(words_freep) char **files = NULL;
+        int r = 0;
+
+        for (size_t i = 0; i < c->n_registries && r >= 0; i++)
+                r = aws_config_files(&c->registries[i].aws, &e, &files);
+        return r < 0 ? r : add_paths(l, files);
 }
 
 /* --- all ------------------------------------------------------------------------------------------- */
 
-int setup_load(const Options *options, Setup **ret, SetupError *error)
+/* Fills in all but the files, which go into l as they are come by. */
+static int fill(const Options *options, Setup *s, FileList *l, SetupError *error)
 {
-        _cleanup_(setup_freep) Setup *s = NULL;
+        _cleanup_(words_freep) char **files = NULL;
         int r;
 
-        s = calloc(1, sizeof(*s));
-        if (!s)
-                return fail(error, -ENOMEM, "", EXIT_FAILURE);
         r = load_conf(options, true, &s->conf, error);
         if (r < 0)
                 return r;
+        if (add_registries(l, s->conf) < 0)
+                return fail(error, -ENOMEM, "", EXIT_FAILURE);
         r = load_registries(s->conf, &s->registries, error);
         if (r < 0)
                 return r;
-        r = load_kube_config(options, s->conf, &s->kube, error);
+        r = load_kube_config(options, s->conf, &s->kube, &files, error);
+        if (add_paths(l, files) < 0)
+                return fail(error, -ENOMEM, "", EXIT_FAILURE);
         if (r < 0)
                 return r;
         r = load_eks(s->kube, s->conf, &s->eks, error);
         if (r < 0)
                 return r;
-        if (list_files(options, s) < 0)
+        return add_paths(l, s->eks ? s->eks->files : NULL) < 0 ? fail(error, -ENOMEM, "", EXIT_FAILURE) : 0;
+}
+
+int setup_load(const Options *options, Setup **ret, char ***ret_files, SetupError *error)
+{
+        _cleanup_(file_list_done) FileList l = { 0 };
+        _cleanup_(setup_freep) Setup *s = NULL;
+        int r;
+
+        s = calloc(1, sizeof(*s));
+        if (!s || add_conf(&l, options) < 0)
                 return fail(error, -ENOMEM, "", EXIT_FAILURE);
+        r = fill(options, s, &l, error);
+        if (r < 0) {
+                if (ret_files)
+                        *ret_files = TAKE_PTR(l.paths);
+                return r;
+        }
+        s->files = TAKE_PTR(l.paths);
         *ret = TAKE_PTR(s);
         return 0;
 }
 
 int setup_load_cluster(const Options *options, Setup **ret, SetupError *error)
 {
+        _cleanup_(words_freep) char **files = NULL;
         _cleanup_(setup_freep) Setup *s = NULL;
         int r;
 
@@ -284,7 +317,7 @@ int setup_load_cluster(const Options *options, Setup **ret, SetupError *error)
                 r = load_conf(options, false, &s->conf, error);
         if (r < 0)
                 return r;
-        r = load_kube_config(options, s->conf, &s->kube, error);
+        r = load_kube_config(options, s->conf, &s->kube, &files, error);
         if (r >= 0)
                 r = load_eks(s->kube, s->conf, &s->eks, error);
         if (r < 0)
@@ -305,9 +338,7 @@ Setup *setup_free(Setup *s)
 {
         if (!s)
                 return NULL;
-        for (char **path = s->files; path && *path; path++)
-                free(*path);
-        free(s->files);
+        (void) words_free(s->files);
         (void) registry_configs_free(s->registries);
         (void) eks_config_free(s->eks);
         (void) conf_free(s->conf);

@@ -23,8 +23,10 @@ typedef struct SetupError {
         int status; /* the exit status for it: 78 or 2 if a person has to mend it, else 1 */
 } SetupError;
 
-/* Returns 0, or a negative errno with *error set. */
-int setup_load(const Options *options, Setup **ret, SetupError *error);
+/* Returns 0, or a negative errno with *error set. Then *ret_files (unless it is NULL) gets the files that
+ * were looked for until then, as those of a Setup: one that was missing may come. The caller frees them with
+ * words_free(). */
+int setup_load(const Options *options, Setup **ret, char ***ret_files, SetupError *error);
 
 /* As setup_load() for what needs the cluster alone: registries is NULL, and there are no files. Whatever is wrong
  * with [aws] and [registry NAME] does not matter; conf->registries is then empty. */

@@ -6,6 +6,7 @@
 #include "buf.h"
 #include "json.h"
 #include "pem-fixtures.h"
+#include "words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -105,12 +106,16 @@ static void check_refused(const char *text, int expected, const char *message)
         check_refused_sized(text, strlen(text), NULL, expected, message);
 }
 
+/* The files of the last one that was loaded or refused. */
+static char **noted;
+
 static KubeConfig *loaded(const char *path, const char *list, const char *home, const char *context)
 {
         KubeConfigError error = { "" };
         KubeConfig *c = NULL;
 
-        if (kube_config_load(path, list, home, context, &c, &error) < 0)
+        noted = words_free(noted);
+        if (kube_config_load(path, list, home, context, &c, &noted, &error) < 0)
                 fail_msg("refused: %s", error.text);
         assert_string_equal(error.text, "");
         return c;
@@ -123,7 +128,8 @@ static void check_load_refused(const char *path, const char *list, const char *h
         KubeConfig *c = NULL;
         int r;
 
-        r = kube_config_load(path, list, home, context, &c, &error);
+        noted = words_free(noted);
+        r = kube_config_load(path, list, home, context, &c, &noted, &error);
         assert_string_equal(error.text, message);
         assert_int_equal(r, expected);
         assert_null(c);
@@ -1230,26 +1236,36 @@ static void test_a_new_token_in_the_same_file_is_no_difference(void **state)
         assert_true(kube_config_equal(before, after));
 }
 
-static void check_noted(const KubeConfig *c, const char *const *names)
+/* Whatever is wrong with it. */
+static void refuse(const char *path)
+{
+        KubeConfigError error = { "" };
+        KubeConfig *c = NULL;
+
+        noted = words_free(noted);
+        assert_true(kube_config_load(path, NULL, NULL, NULL, &c, &noted, &error) < 0);
+        assert_null(c);
+}
+
+static void check_noted(const char *const *names)
 {
         size_t n = 0;
 
         for (; names[n]; n++) {
                 _cleanup_free_ char *path = str_printf("%s/%s", directory, names[n]);
 
-                check_string(c->files[n], path);
+                check_string(noted[n], path);
         }
-        assert_null(c->files[n]);
+        assert_null(noted[n]);
 }
 
-/* The token's file is kube-client's affair. */
+/* The token's file is kube-client's affair, unless it is missing. */
 static void test_files_to_look_at(void **state)
 {
         static const char *const names[] = { "noted", "not-there", "./ca", "./cert", "./key", NULL };
-        static const char *const none[] = { NULL };
-        _cleanup_(kube_config_freep) KubeConfig *c = NULL, *text = parsed(CONFIG(SERVER, USER));
+        static const char *const missing[] = { "noted", "./ca", "./cert", "./key", "./token", NULL };
+        _cleanup_(kube_config_freep) KubeConfig *c = NULL;
 
-        check_noted(text, none);
         write_file("ca", CA);
         write_file("cert", CERT);
         write_file("key", KEY);
@@ -1257,7 +1273,16 @@ static void test_files_to_look_at(void **state)
         write_file("noted", CONFIG("{server: 'https://k', certificate-authority: ca}",
                                    "{client-certificate: cert, client-key: key, tokenFile: token}"));
         c = loaded(NULL, "noted:not-there:noted", NULL, NULL);
-        check_noted(c, names);
+        check_noted(names);
+        c = kube_config_free(c);
+        assert_int_equal(unlink("token"), 0);
+        refuse("noted");
+        check_noted(missing);
+        assert_int_equal(unlink("cert"), 0);
+        refuse("noted");
+        assert_string_equal(strrchr(noted[2], '/'), "/cert");
+        assert_null(noted[3]);
+        noted = words_free(noted);
 }
 
 /* Files. */

@@ -216,9 +216,7 @@ static void test_files_are_noted_absolute_and_once(void **state)
         assert_null(noted[ELEMENTSOF(names)]);
         free(noted);
         noted = kube_files_take_noted(&f);
-        assert_non_null(noted);
-        assert_null(noted[0]);
-        free(noted);
+        assert_null(noted);
         assert_int_equal(kube_files_note(&f, "again"), 0); /* for the sanitizers */
         kube_files_done(&f);
 }

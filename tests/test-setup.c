@@ -4,6 +4,7 @@
 #include "folder.h"
 #include "pem-fixtures.h"
 #include "setup.h"
+#include "words.h"
 
 #include <sysexits.h>
 
@@ -18,12 +19,15 @@ static int forget(void **state)
         return unsetenv("CREDENTIALS_DIRECTORY") | unsetenv("KUBECONFIG") | setenv("HOME", folder, 1);
 }
 
+/* What the last one that failed has looked for. */
+static char **looked_for;
+
 static void check(const Options *o, const char *region, const char *context)
 {
         _cleanup_(setup_freep) Setup *s = NULL;
         SetupError error = { "" };
 
-        if (setup_load(o, &s, &error) < 0)
+        if (setup_load(o, &s, NULL, &error) < 0)
                 fail_msg("%s", error.text);
         assert_string_equal(s->conf->aws.region, region);
         assert_string_equal(s->kube->context, context);
@@ -34,7 +38,8 @@ static void check_fails(const Options *o, int status, const char *text)
         SetupError error = { "" };
         Setup *s = NULL;
 
-        assert_true(setup_load(o, &s, &error) < 0);
+        looked_for = words_free(looked_for);
+        assert_true(setup_load(o, &s, &looked_for, &error) < 0);
         assert_null(s);
         assert_int_equal(error.status, status);
         if (!strstr(error.text, text))
@@ -80,24 +85,24 @@ static Setup *load(const Options *o)
         SetupError error = { "" };
         Setup *s = NULL;
 
-        if (setup_load(o, &s, &error) < 0)
+        if (setup_load(o, &s, NULL, &error) < 0)
                 fail_msg("%s", error.text);
         return s;
 }
 
 /* Each in the folder, with "" for its own. */
-static void check_files(const Setup *s, const char *const *names)
+static void check_files(char *const *files, const char *const *names)
 {
         size_t n = 0;
 
         for (; names[n]; n++) {
                 _cleanup_free_ char *path = str_printf("%s/%s", folder, names[n]);
 
-                if (!s->files[n])
+                if (!files[n])
                         fail_msg("%s is not among them", names[n]);
-                assert_string_equal(s->files[n], *names[n] == '+' ? names[n] + 1 : path);
+                assert_string_equal(files[n], *names[n] == '+' ? names[n] + 1 : path);
         }
-        assert_null(s->files[n]);
+        assert_null(files[n]);
 }
 
 static void test_registries_are_read_with_the_files_that_they_name(void **state)
@@ -113,7 +118,7 @@ static void test_registries_are_read_with_the_files_that_they_name(void **state)
         assert_int_equal(s->registries->n, 1);
         assert_string_equal(s->registries->items[0].region, "eu-west-1");
         assert_string_equal(s->registries->items[0].source->keys.access_key_id, "AKIAX");
-        check_files(s, static_files);
+        check_files(s->files, static_files);
         s = setup_free(s);
 
         (void) mkdir(".aws", 0700);
@@ -126,7 +131,7 @@ static void test_registries_are_read_with_the_files_that_they_name(void **state)
         assert_true(s->registries->items[0].public);
         assert_string_equal(s->registries->items[1].region, "eu-central-1");
         assert_string_equal(s->registries->items[1].source->keys.access_key_id, "AKIAY");
-        check_files(s, profile_files);
+        check_files(s->files, profile_files);
         s = setup_free(s);
 }
 
@@ -152,9 +157,35 @@ static void test_the_files_of_the_kubeconfig_are_watched(void **state)
                 "users: [{name: u, user: {client-certificate: cert, client-key: key, tokenFile: token}}]\n");
         assert_return_code(setenv("KUBECONFIG", "kube/config:not-there:kube/config", 1), errno);
         s = load(&o);
-        check_files(s, files);
+        check_files(s->files, files);
         s = setup_free(s);
         assert_return_code(unsetenv("KUBECONFIG"), errno);
+}
+
+/* One that is missing may come. */
+static void test_what_was_looked_for_in_vain(void **state)
+{
+        static const char *const files[] = { "+eatr.conf", "+eatr.conf.d", "of-option", "./token", NULL };
+        static const char *const own_files[] = { "+eatr.conf", "+eatr.conf.d", NULL };
+        const Options o = { .config = "eatr.conf", .kubeconfig = "of-option" };
+
+        put_all();
+        folder_put("of-option",
+                   "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+                   "clusters: [{name: k, cluster: {server: 'https://k'}}]\n"
+                   "users: [{name: u, user: {tokenFile: token}}]\n");
+        check_fails(&o, EX_CONFIG, "tokenFile: cannot read ");
+        check_files(looked_for, files);
+        folder_put("eatr.conf", "[aws]\nregion = eu-west-1\nprofile = x\n"
+                                "shared_credentials_file = /none\n");
+        check_fails(&o, EX_CONFIG, "/none");
+        assert_string_equal(looked_for[2], "/none");
+        assert_string_equal(looked_for[3] + strlen(folder), "/.aws/config");
+        assert_null(looked_for[4]);
+        folder_put("eatr.conf", "nonsense\n");
+        check_fails(&o, EX_CONFIG, "eatr.conf:1: ");
+        check_files(looked_for, own_files);
+        looked_for = words_free(looked_for);
 }
 
 /* As "aws eks update-kubeconfig" writes it. */
@@ -252,6 +283,7 @@ static void test_what_is_wrong_and_whose_fault_it_is(void **state)
         check_fails(&o, EX_CONFIG, "eatr.conf:1: ");
         o.config = "no.conf";
         check_fails(&o, EX_CONFIG, "no.conf: ");
+        looked_for = words_free(looked_for);
 }
 
 static void test_whether_somebody_has_begun(void **state)
@@ -346,6 +378,7 @@ int main(void)
                 TEST(test_which_files_are_read),
                 TEST(test_registries_are_read_with_the_files_that_they_name),
                 TEST(test_the_files_of_the_kubeconfig_are_watched),
+                TEST(test_what_was_looked_for_in_vain),
                 TEST(test_tokens_of_eks_and_the_files_that_they_come_from),
                 TEST(test_the_environment_is_read_where_it_is_named),
                 TEST(test_what_is_wrong_and_whose_fault_it_is),

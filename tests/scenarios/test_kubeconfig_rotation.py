@@ -81,6 +81,24 @@ def test_a_broken_kubeconfig_leaves_the_old_one_in_force(ecr: Ecr, api: ApiServe
     assert len(ecr.calls) == 1 and len(reloads(one)) == 3
 
 
+@pytest.mark.tls
+def test_a_token_file_that_comes_later_is_taken(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
+    """The kubeconfig that names it is refused until it is there; then it is in force by itself."""
+    one = eatr().start()
+    one.wait_ready()
+    path, tree, _, user = fields(one)
+    token = user.pop("token")
+    user["tokenFile"] = "later/token"
+    replace(path, yaml.safe_dump(tree))
+    one.wait_log(f"error: {REFUSED}.*tokenFile: cannot read .*/later/token: No such file")
+    (path.parent / "later").mkdir()
+    time.sleep(SETTLE)
+    replace(path.parent / "later" / "token", token)
+    one.wait_log(RELOADED)
+    one.wait_metric("eatr_config_last_reload_successful", 1)
+    serves(ecr, api, "shop")
+
+
 def test_a_kubeconfig_that_appears_in_the_list_is_taken(
     tmp_path: Path, ecr: Ecr, api: ApiServer, eatr: MakeEatr
 ) -> None:
