@@ -66,7 +66,6 @@ static int fill(const ConfRegistry *conf, const AwsConfigEnvironment *environmen
         note_expiry(c);
         if (copy(&c->name, conf->name) < 0 || copy(&c->ca_bundle, conf->aws.ca_bundle) < 0 ||
             aws_config_add(conf->hosts, &c->hosts) < 0 ||
-            aws_config_files(&conf->aws, environment, &c->files) < 0 ||
             aws_config_url(&conf->aws, c->source, conf->aws.endpoint_url, service, c->region, &c->url) < 0 ||
             aws_config_places(&conf->aws, c->source, c->region, environment, &c->places) < 0)
                 return -ENOMEM;
@@ -83,7 +82,6 @@ static void done(RegistryConfig *c)
                 free(strings[i]);
         aws_places_done(&c->places);
         conf_keys_list_free(c->hosts);
-        conf_keys_list_free(c->files);
         (void) aws_source_free(c->source);
         *c = (RegistryConfig){ 0 };
 }
@@ -120,14 +118,12 @@ static RegistryConfig *find_same(RegistryConfigs *all, const RegistryConfig *c)
         return NULL;
 }
 
-/* Its token opens the same, and comes from elsewhere as soon as one of the files of either says so. */
+/* Its token opens the same. */
 static int join(RegistryConfig *same, const RegistryConfig *c)
 {
         if (same->verify == CONF_VERIFY_NO || c->verify == CONF_VERIFY_REQUIRED)
                 same->verify = c->verify;
-        if (aws_config_add(c->hosts, &same->hosts) < 0)
-                return -ENOMEM;
-        return aws_config_add(c->files, &same->files);
+        return aws_config_add(c->hosts, &same->hosts);
 }
 
 static int add(RegistryConfigs *all, const ConfRegistry *conf, const AwsConfigEnvironment *environment,
@@ -182,14 +178,6 @@ int registry_configs_load(const Conf *conf, const AwsConfigEnvironment *environm
                 return conf_error_oom(error);
         *ret = TAKE_PTR(all);
         return 0;
-}
-
-void registry_configs_each_file(const RegistryConfigs *c, void (*callback)(const char *path, void *userdata),
-                                void *userdata)
-{
-        for (size_t i = 0; i < c->n; i++)
-                for (char **file = c->items[i].files; file && *file; file++)
-                        callback(*file, userdata);
 }
 
 RegistryConfigs *registry_configs_free(RegistryConfigs *c)

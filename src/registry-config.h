@@ -20,7 +20,6 @@ typedef struct RegistryConfig {
         ConfVerify verify;  /* whether the registry is asked if it takes the token */
         TokenOrigin origin; /* what a token is good for; its keys are the same for those that get their
                                credentials in the same way */
-        char **files;       /* AWS's own, or those of a certificate; NULL-terminated, NULL: none */
         usec_t certificate_expires; /* CLOCK_REALTIME of Roles Anywhere's certificate; 0: none, or not known
                                      */
 } RegistryConfig;
@@ -34,10 +33,6 @@ typedef struct RegistryConfigs {
  * which has the hosts of all. Returns 0, or a negative errno with *error set. */
 int registry_configs_load(const Conf *conf, const AwsConfigEnvironment *environment, RegistryConfigs **ret,
                           ConfError *error);
-
-/* Calls back with each file that was read, or would have been: a change of one makes other registries. */
-void registry_configs_each_file(const RegistryConfigs *c, void (*callback)(const char *path, void *userdata),
-                                void *userdata);
 
 RegistryConfigs *registry_configs_free(RegistryConfigs *c);
 DEFINE_TRIVIAL_CLEANUP_FUNC(RegistryConfigs *, registry_configs_free);

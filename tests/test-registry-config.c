@@ -76,7 +76,6 @@ static void test_keys(void **state)
         assert_null(c->source->keys.session_token);
         assert_string_equal(c->source->origin, "aws_access_key_id");
         assert_int_equal(c->source->n_roles, 0);
-        assert_null(c->files);
 
         assert_string_equal(d->source->keys.session_token, "token");
         assert_int_equal(d->source->n_roles, 1);
@@ -108,7 +107,6 @@ static void test_a_web_identity(void **state)
         assert_string_equal(c->source->role.session_name, "me");
         assert_int_equal(c->source->n_roles, 0);
         assert_string_equal(c->source->origin, "web_identity_token_file");
-        assert_null(c->files); /* the token is read for each call */
 }
 
 static void test_a_certificate(void **state)
@@ -126,11 +124,9 @@ static void test_a_certificate(void **state)
         assert_int_equal(c->source->n_roles, 0);
         assert_string_equal(c->source->origin, "certificate");
         assert_string_equal(c->places.anywhere_url, "https://rolesanywhere.eu-central-1.amazonaws.com");
-        check_list(c->files, "/x/c.pem /x/k.pem");
         assert_int_equal(c->certificate_expires, 0); /* there is none: that is told when it is used */
 
         assert_string_equal(d->places.anywhere_url, "https://rolesanywhere-fips.eu-central-1.amazonaws.com");
-        check_list(d->files, "/x/c.pem /x/k.pem /x/i.pem");
 }
 
 static void test_when_a_certificate_expires_is_noted(void **state)
@@ -208,8 +204,6 @@ static void put_profiles(void)
 
 static void test_profiles(void **state)
 {
-        _cleanup_free_ char *files = str_printf("%s/.aws/credentials %s/.aws/config", folder, folder);
-
         put_profiles();
         WITH(a, "[aws]\nprofile = default\n");
         WITH(b, AWS "source_profile = deep\nrole_arn = " ARN "second\n");
@@ -221,7 +215,6 @@ static void test_profiles(void **state)
         assert_string_equal(a->places.region, "eu-north-1");
         assert_string_equal(a->url, "https://api.ecr.eu-north-1.amazonaws.com");
         assert_non_null(strstr(a->source->origin, "default"));
-        check_list(a->files, files);
 
         /* The profile's roles, then that of the configuration, whose region counts. */
         assert_string_equal(b->region, "eu-west-1");
@@ -240,14 +233,12 @@ static void test_profiles_in_other_files(void **state)
 {
         _cleanup_free_ char *text = str_printf(AWS "profile = ci\nshared_credentials_file = %s/c\n"
                                                    "config_file = %s/d\n",
-                                               folder, folder),
-                            *files = str_printf("%s/c %s/d", folder, folder);
+                                               folder, folder);
 
         folder_put("c", "[ci]\naws_access_key_id = AKIAOTHER\naws_secret_access_key = " SECRET "\n");
         folder_put("d", "");
         WITH(c, text);
         assert_string_equal(c->source->keys.access_key_id, "AKIAOTHER");
-        check_list(c->files, files);
 }
 
 static void test_what_a_profile_lacks_is_said(void **state)
@@ -401,28 +392,30 @@ static void test_the_strictest_is_asked(void **state)
                 }
 }
 
-static void note_file(const char *path, void *userdata)
-{
-        char *all = userdata;
-
-        (void) snprintf(all + strlen(all), 1024 - strlen(all), "%s ", path);
-}
-
 /* Keys of the one are in its section, those of the other in a file: as soon as that changes, they are two.
  */
 static void test_files_of_all_are_watched(void **state)
 {
-        _cleanup_free_ char *files =
-                str_printf("/x/c.pem /x/k.pem %s/.aws/credentials %s/.aws/config ", folder, folder);
-        char all[1024] = "";
+        static const char text[] = AWS "[registry z]\nregion = eu-west-3\n" CERTIFICATE
+                                       "[registry y]\ncertificate_chain = i.pem\n" CERTIFICATE
+                                       "[registry a]\n" KEYS "[registry b]\nprofile = default\n"
+                                       "[registry c]\nsource_profile = ci\nrole_arn = " ARN "x\n"
+                                       "shared_credentials_file = c\nconfig_file = d\n"
+                                       "[registry d]\nweb_identity_token_file = t\nrole_arn = " ARN "x\n";
+        _cleanup_free_ char *expected = str_printf("/x/c.pem /x/k.pem /x/c.pem /x/k.pem /x/i.pem "
+                                                   "%s/.aws/credentials %s/.aws/config /x/c /x/d",
+                                                   folder, folder);
+        const AwsConfigEnvironment environment = { .home = folder };
+        _cleanup_(conf_freep) Conf *c = parsed(text);
+        ConfError error = { "" };
+        char **files = NULL;
 
-        put_profiles();
-        WITH(c, AWS "[registry z]\nregion = eu-west-3\n" CERTIFICATE "[registry a]\n" KEYS
-                    "[registry b]\nprofile = default\n");
-        assert_string_equal(c->name, "z");
-        assert_int_equal(c_all->n, 2);
-        registry_configs_each_file(c_all, note_file, all);
-        assert_string_equal(all, files);
+        if (conf_check(c, &error) < 0)
+                fail_msg("%s", error.text);
+        for (size_t i = 0; i < c->n_registries; i++)
+                assert_int_equal(aws_config_files(&c->registries[i].aws, &environment, &files), 0);
+        check_list(files, expected);
+        conf_keys_list_free(files);
 }
 
 /* --- ids ------------------------------------------------------------------------------------------------
