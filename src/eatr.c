@@ -448,6 +448,7 @@ static void replace_cluster(Eatr *e, Cluster *cluster)
 /* Nobody uses the old one any more. */
 static void replace_login(Eatr *e, KubeAuth *auth, KubeExpiry *expiry)
 {
+        kube_expiry_take_over(expiry, e->expiry);
         (void) kube_expiry_free(e->expiry);
         (void) kube_auth_free(e->auth);
         e->auth = auth;

@@ -39,8 +39,7 @@ static void tell(const KubeExpiry *x, usec_t left)
         if (left > 0)
                 log_event(LOG_WARNING, MESSAGE_KUBECONFIG_AGES,
                           "The client certificate of the kubeconfig's context %s, for %s, expires in %s, on "
-                          "%s; "
-                          "a new one in its place is used at once",
+                          "%s; a new one in its place is used at once",
                           c->context, c->server, clock_format_duration(text, left), time);
         else
                 log_event(LOG_ERR, MESSAGE_KUBECONFIG_AGES,
@@ -87,6 +86,15 @@ int kube_expiry_new(sd_event *event, const KubeConfig *config, KubeExpiry **ret)
         }
         *ret = TAKE_PTR(x);
         return 0;
+}
+
+void kube_expiry_take_over(KubeExpiry *x, const KubeExpiry *old)
+{
+        if (!streq_ptr(x->config->client_certificate, old->config->client_certificate))
+                return;
+        x->told = old->told;
+        x->over = old->over;
+        x->told_at = old->told_at;
 }
 
 KubeExpiry *kube_expiry_free(KubeExpiry *x)

@@ -16,6 +16,10 @@ typedef struct KubeExpiry KubeExpiry;
  * tell. Returns 0 or a negative errno. */
 int kube_expiry_new(sd_event *event, const KubeConfig *config, KubeExpiry **ret);
 
+/* Does not tell again what another one, whose place it takes, has told of the same certificate. Before the
+ * loop turns. */
+void kube_expiry_take_over(KubeExpiry *x, const KubeExpiry *old);
+
 /* NULL is fine. */
 KubeExpiry *kube_expiry_free(KubeExpiry *x);
 DEFINE_TRIVIAL_CLEANUP_FUNC(KubeExpiry *, kube_expiry_free);

@@ -99,6 +99,34 @@ static void test_when_it_is_over(void **state)
         end(&f);
 }
 
+/* Another kubeconfig with the same certificate, as after a reload. */
+static void test_it_is_told_once_of_a_certificate(void **state)
+{
+        Fixture f, other;
+
+        begin(&f, 20 * USEC_PER_DAY);
+        assert_int_equal(count_of('4'), 1);
+        pass_days(&f, 3);
+        other = f;
+        other.config.server = (char *) "https://other.example";
+        assert_return_code(kube_expiry_new(f.event, &other.config, &other.expiry), 0);
+        kube_expiry_take_over(other.expiry, f.expiry);
+        f.expiry = kube_expiry_free(f.expiry);
+        pass_days(&f, 3);
+        assert_int_equal(count_of('4'), 0);
+        pass_days(&f, 2); /* a week after it was told */
+        assert_int_equal(count_of('4'), 1);
+
+        f.config.client_certificate = (char *) FIXTURE_RSA;
+        wall = FIXTURE_RSA_NOT_AFTER * USEC_PER_SEC - USEC_PER_DAY;
+        assert_return_code(kube_expiry_new(f.event, &f.config, &f.expiry), 0);
+        kube_expiry_take_over(f.expiry, other.expiry);
+        other.expiry = kube_expiry_free(other.expiry);
+        pass_days(&f, 0);
+        assert_int_equal(count_of('4'), 1);
+        end(&f);
+}
+
 static void test_nothing_to_tell(void **state)
 {
         static const char *const certificates[] = { NULL, "none" };
@@ -121,6 +149,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_month_before),
                 cmocka_unit_test(test_when_it_is_over),
+                cmocka_unit_test(test_it_is_told_once_of_a_certificate),
                 cmocka_unit_test(test_nothing_to_tell),
         };
 

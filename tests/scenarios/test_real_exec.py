@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from conftest import MakeEatr
 from control_plane import ControlPlane
@@ -158,10 +160,17 @@ def test_a_certificate_is_renewed(
 def test_the_kubeconfigs_own_certificate_is_told_of(
     control_plane: ControlPlane, eatr: MakeEatr, tmp_path: Path
 ) -> None:
-    """A month is left of it, and a warning comes at the start."""
+    """A month is left of it, and a warning comes at the start, but not again with another kubeconfig."""
     cert, key = control_plane.client_cert("eatr-first", "/CN=eatr-first")
     kubeconfig = control_plane.kubeconfig(tmp_path / "kubeconfig", cert=cert, key=key)
     one = eatr(only("aged"), kubeconfig=kubeconfig).start()
-    one.wait_log("warning: The client certificate of the kubeconfig's context test, for .*, expires in 29d")
+    told = "warning: The client certificate of the kubeconfig's context test, for .*, expires in 29d"
+    one.wait_log(told)
     left = one.metrics()["eatr_kubeconfig_certificate_expiry_timestamp_seconds"] - time.time()
     assert 29 * 86400 < left < 31 * 86400
+    tree = yaml.safe_load(kubeconfig.read_text())
+    tree["clusters"][0]["cluster"]["disable-compression"] = True
+    kubeconfig.write_text(yaml.safe_dump(tree))
+    one.wait_log("Reloaded: ")
+    time.sleep(1.5)  # it would be told within a second
+    assert len([line for line in one.log if re.search(told, line)]) == 1
