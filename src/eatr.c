@@ -449,6 +449,7 @@ static void replace_cluster(Eatr *e, Cluster *cluster)
 static void replace_login(Eatr *e, KubeAuth *auth, KubeExpiry *expiry)
 {
         kube_expiry_take_over(expiry, e->expiry);
+        kube_auth_count_on(auth, e->auth);
         (void) kube_expiry_free(e->expiry);
         (void) kube_auth_free(e->auth);
         e->auth = auth;

@@ -409,6 +409,12 @@ const KubeAuthStats *kube_auth_stats(const KubeAuth *a)
         return &a->stats;
 }
 
+void kube_auth_count_on(KubeAuth *a, const KubeAuth *old)
+{
+        a->stats.fetched += old->stats.fetched;
+        a->stats.failed += old->stats.failed;
+}
+
 const char *kube_auth_error(const KubeAuth *a)
 {
         return a->problem;

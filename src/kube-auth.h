@@ -92,6 +92,9 @@ typedef struct KubeAuthStats {
 } KubeAuthStats;
 const KubeAuthStats *kube_auth_stats(const KubeAuth *a);
 
+/* Counts on from where another one, whose place it takes, has come to. */
+void kube_auth_count_on(KubeAuth *a, const KubeAuth *old);
+
 /* Why the last fetch has failed; "" if it has not, or there was none. */
 const char *kube_auth_error(const KubeAuth *a);
 

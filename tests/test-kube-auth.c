@@ -723,6 +723,24 @@ static void test_another_provider_need_not_wait_as_one_that_failed(void **state)
         assert_int_equal(provider.n_fetches, 2);
 }
 
+/* What counts fetches must not begin anew with another kubeconfig; what is of the credentials does. */
+static void test_another_auth_counts_on(void **state)
+{
+        Fixture *f = *state;
+        KubeAuth *next;
+
+        await(f, 0);
+        fail_fetch(f, "no");
+        pass(f, 5 * USEC_PER_SEC);
+        bring(f, "one", USEC_PER_HOUR);
+        assert_return_code(kube_auth_new(f->event, &f->config, &next), 0);
+        kube_auth_count_on(next, f->auth);
+        assert_int_equal(kube_auth_stats(next)->fetched, 1);
+        assert_int_equal(kube_auth_stats(next)->failed, 1);
+        assert_int_equal(kube_auth_stats(next)->expires, 0);
+        next = kube_auth_free(next);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -748,6 +766,7 @@ int main(void)
                 TEST_FETCHING(test_a_certificate_that_is_none),
                 TEST(test_the_certificate_of_the_kubeconfig),
                 TEST_FETCHING(test_callbacks_may_free_and_begin),
+                TEST_FETCHING(test_another_auth_counts_on),
                 cmocka_unit_test_setup_teardown(test_another_provider_need_not_wait_as_one_that_failed, set_up_fetching, tear_down),
                 cmocka_unit_test_setup_teardown(test_another_provider_begins_anew_what_was_under_way, set_up_fetching, tear_down),
                 cmocka_unit_test_setup_teardown(test_another_provider_fetches_from_now_on, set_up_fetching, tear_down),

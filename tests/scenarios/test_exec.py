@@ -66,6 +66,16 @@ def test_one_run_for_all(ecr: Ecr, api: ApiServer, eatr: MakeEatr, plugin: ExecP
     assert metrics["eatr_kubeconfig_credential_expiry_timestamp_seconds"] > 0
 
 
+def test_another_kubeconfig_counts_on(ecr: Ecr, api: ApiServer, eatr: MakeEatr, plugin: ExecPlugin) -> None:
+    """It is another program for eatr, but the counter of runs does not begin anew."""
+    one = start(eatr, plugin)
+    one.wait_ready()
+    plugin.use(one.directory / "kubeconfig", env=[{"name": "OTHER", "value": "x"}])
+    one.wait_log("Reloaded: ")
+    one.wait_metric(REFRESHES + '{outcome="success"}', 2)
+    assert len(plugin.runs) == 2
+
+
 def test_it_is_run_again_before_the_token_ends(
     ecr: Ecr, api: ApiServer, eatr: MakeEatr, plugin: ExecPlugin
 ) -> None:
