@@ -49,13 +49,17 @@ static Plan apply(PlanReason reason, PaceLane lane, bool force)
 }
 
 /* Of the Secret that is there now, and of no other. */
+static void mean(const Target *t, Plan *p)
+{
+        p->version = t->secret.resource_version;
+        memcpy(p->uid, t->secret.uid, sizeof(p->uid));
+}
+
 static Plan about(const Target *t, PlanAction action, PlanReason reason)
 {
-        Plan p = {
-                .action = action, .reason = reason, .lane = PACE_BULK, .version = t->secret.resource_version
-        };
+        Plan p = { .action = action, .reason = reason, .lane = PACE_BULK };
 
-        memcpy(p.uid, t->secret.uid, sizeof(p.uid));
+        mean(t, &p);
         return p;
 }
 
@@ -214,6 +218,8 @@ Plan plan_next(const Target *t, const PlanRules *rules, usec_t now)
         /* What has failed before must not keep a first try waiting, nor the server busy. */
         if (p.action == PLAN_APPLY && t->failures > 0)
                 p.lane = PACE_BULK;
+        if (p.action == PLAN_APPLY && t->secret.exists)
+                mean(t, &p);
         /* The end of a fight is to be seen when it comes. */
         if (plan_is_fought_over(t, now) && (p.action == PLAN_NOTHING || p.action == PLAN_WAIT))
                 p = wait_until(p.reason,
@@ -290,9 +296,9 @@ PlanScope plan_failed(Target *t, const Plan *p, HttpOutcome outcome, const KubeS
                 t->verdict = MATCH_TERMINATING; /* a watch event will say how it went on */
                 return PLAN_SCOPE_TARGET;
         }
-        if (status->immutable && t->secret.exists) {
+        if (status->immutable && p->version > 0) {
                 t->refusal = status->other_type ? PLAN_REFUSED_TYPE : PLAN_REFUSED_IMMUTABLE;
-                t->refused_version = t->secret.resource_version;
+                t->refused_version = p->version; /* another one may be there by now */
                 return PLAN_SCOPE_TARGET;
         }
         t->denied = status->denial == KUBE_DENIAL_RIGHTS;

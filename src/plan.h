@@ -72,8 +72,8 @@ typedef struct Plan {
         bool force;    /* of an apply: take fields back that others changed; only for what is eatr's own, or
                           is to be */
         usec_t until;  /* of a wait: CLOCK_BOOTTIME */
-        char uid[KUBE_SECRET_UID_MAX]; /* of a delete or an inspection */
-        uint64_t version;              /* the same */
+        char uid[KUBE_SECRET_UID_MAX]; /* of the Secret that is there; "": there is none, or it is not told */
+        uint64_t version;              /* the same; 0 */
 } Plan;
 
 /* What decides besides the target and the time. */

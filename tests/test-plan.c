@@ -551,6 +551,10 @@ static void test_rules(void **state)
                               BOOT + rules[i].now);
                 if (expected.action == PLAN_WAIT)
                         expected.until += BOOT;
+                if (expected.action == PLAN_APPLY && t.secret.exists) {
+                        expected.version = t.secret.resource_version;
+                        memcpy(expected.uid, t.secret.uid, sizeof(expected.uid));
+                }
                 if (p.action != expected.action || p.reason != expected.reason || p.lane != expected.lane ||
                     p.force != expected.force || p.until != expected.until || !streq(p.uid, expected.uid) ||
                     p.version != expected.version)
@@ -766,7 +770,9 @@ static void test_failures(void **state)
                 Plan p;
 
                 print_message("%s\n", failures[i].what);
-                scope = plan_failed(&t, &applied, outcome, &failures[i].status, BOOT, UINT32_MAX);
+                p = applied;
+                p.version = t.secret.resource_version;
+                scope = plan_failed(&t, &p, outcome, &failures[i].status, BOOT, UINT32_MAX);
                 assert_int_equal(scope, failures[i].scope);
                 assert_int_equal(t.verdict, failures[i].verdict);
                 assert_int_equal(t.refusal, failures[i].refusal);
@@ -785,6 +791,24 @@ static void test_failures(void **state)
                 else
                         assert_int_equal(p.reason, PLAN_BACKOFF);
         }
+}
+
+/* What was refused is what was there when the write began: the one that has taken its place may be changed. */
+static void test_refused_is_what_was_written_to(void **state)
+{
+        const KubeStatus status = { .code = 422, .reason = "Invalid", .immutable = true };
+        const PlanRules recreate = { .auths = &auths, .on_conflict = CONF_CONFLICT_RECREATE };
+        const KubeSecret other = { .exists = true, .resource_version = 9, .uid = "v" };
+        Target t = { OWNED };
+        Plan p = plan_next(&t, &recreate, BOOT);
+
+        assert_int_equal(p.action, PLAN_APPLY);
+        plan_observe(&t, &other, 0);
+        assert_int_equal(plan_failed(&t, &p, HTTP_REJECTED, &status, BOOT, 0), PLAN_SCOPE_TARGET);
+        p = plan_next(&t, &recreate, BOOT);
+        assert_int_equal(p.action, PLAN_APPLY);
+        assert_int_equal(p.reason, PLAN_ADOPT);
+        assert_int_equal(p.version, 9);
 }
 
 static void check_backoff(long code, KubeDenial denial, usec_t base, usec_t cap)
@@ -1724,6 +1748,7 @@ int main(void)
                 cmocka_unit_test(test_heals_far_apart),
                 cmocka_unit_test(test_other_fights),
                 cmocka_unit_test(test_failures),
+                cmocka_unit_test(test_refused_is_what_was_written_to),
                 cmocka_unit_test(test_backoff),
                 cmocka_unit_test(test_a_new_verdict_begins_anew),
                 cmocka_unit_test(test_observe),
