@@ -5,6 +5,7 @@
 #include "hash.h"
 #include "kube-secret.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -84,6 +85,27 @@ int kube_secret_render(const char *name, const KubeSecretExtras *extras, const A
         if (!text)
                 return -ENOMEM;
         return buf_append_str(b, text);
+}
+
+/* Extras are behind it, and what is before it is always the same. */
+#define METADATA "\"metadata\":{"
+
+int kube_secret_render_guarded(const Buf *body, const char *uid, Buf *b)
+{
+        _cleanup_json_ cJSON *j = cJSON_CreateString(uid);
+        _cleanup_free_ char *quoted = j ? json_print(j) : NULL;
+        const char *text = buf_str(body), *metadata = strstr(text, METADATA);
+        int r;
+
+        if (!quoted)
+                return -ENOMEM;
+        assert(metadata);
+        metadata += strlen(METADATA);
+        r = buf_append(b, text, (size_t) (metadata - text));
+        if (r < 0)
+                return r;
+        r = buf_printf(b, "\"uid\":%s,", quoted);
+        return r < 0 ? r : buf_append_str(b, metadata);
 }
 
 /* --- extras ---------------------------------------------------------------------------------------- */

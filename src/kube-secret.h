@@ -63,5 +63,9 @@ uint64_t kube_secret_extras_id(const KubeSecretExtras *extras);
  * hosts than KUBE_SECRET_DATA_MAX has room for or b has none, or -ENOMEM. */
 int kube_secret_render(const char *name, const KubeSecretExtras *extras, const Auths *auths, Buf *b);
 
-/* Largest body that kube_secret_render() makes: the data in base64, and some. */
+/* Largest body that these make: the data in base64, and some. */
 #define KUBE_SECRET_BODY_MAX (2U * 1024 * 1024)
+
+/* Appends such a body that holds for the Secret with that uid and no other: the API server answers with 409
+ * if there is none, and with 422 if it is another one, see other_uid in kube-status.h. The same errors. */
+int kube_secret_render_guarded(const Buf *body, const char *uid, Buf *b);

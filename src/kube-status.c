@@ -16,6 +16,7 @@ static void read_causes(const cJSON *status, KubeStatus *ret)
                 const char *reason = json_string(cause, "reason"), *field = json_string(cause, "field");
 
                 ret->other_type |= ret->code == 422 && field && streq(field, "type");
+                ret->other_uid |= ret->code == 422 && field && streq(field, "metadata.uid");
                 if (!reason)
                         continue;
                 ret->namespace_terminating |= streq(reason, "NamespaceTerminating");
@@ -91,7 +92,8 @@ void kube_status_read(long code, const char *body, size_t size, const char *tran
         }
         (void) snprintf(ret->message, sizeof(ret->message), "%.*s",
                         str_fit(message, strlen(message), sizeof(ret->message) - 1), message);
-        ret->immutable = code == 422 && strstr(message, "field is immutable");
+        ret->other_uid |= code == 409 && strstr(message, "uid mismatch");
+        ret->immutable = code == 422 && !ret->other_uid && strstr(message, "field is immutable");
         ret->other_type &= ret->immutable;
         ret->denial = read_denial(code, message);
 }

@@ -23,6 +23,7 @@ typedef struct KubeStatus {
         bool namespace_terminating; /* 403: nothing can be created there any more */
         bool immutable;             /* 422: the Secret's type or data cannot be changed ... */
         bool other_type;            /* ... the former */
+        bool other_uid;             /* 409, 422: the object with the uid that was meant is not there */
         bool version_too_large;     /* 504: the server has not come to that resourceVersion */
         KubeDenial denial;
         char reason[64];            /* "NotFound"; "" if there was none */

@@ -271,8 +271,8 @@ static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now,
 
 static const BackoffPolicy *backoff_of(HttpOutcome outcome, const KubeStatus *status)
 {
-        /* A Secret that cannot be changed has not been seen yet, and soon will be. */
-        if (status->immutable)
+        /* A Secret that cannot be changed, or is another one, has not been seen yet, and soon will be. */
+        if (status->immutable || status->other_uid)
                 return &backoff_passing;
         if (status->denial == KUBE_DENIAL_RIGHTS)
                 return &backoff_rights;
@@ -301,6 +301,8 @@ PlanScope plan_failed(Target *t, const Plan *p, HttpOutcome outcome, const KubeS
                 t->refused_version = p->version; /* another one may be there by now */
                 return PLAN_SCOPE_TARGET;
         }
+        if (status->other_uid && streq(p->uid, t->secret.uid)) /* a watch will say so, too, and what is there now */
+                plan_observe(t, NULL, t->secret.resource_version);
         t->denied = status->denial == KUBE_DENIAL_RIGHTS;
         return retry_later(t, backoff_of(outcome, status), now, random);
 }

@@ -89,6 +89,8 @@ typedef struct PlanRules {
  *
  * Other people's Secrets, and those that nobody wants any more:
  *
+ * - What is changed by force is the Secret that was seen, with its uid, and not one that has taken its place
+ *   since.
  * - A Secret that is not ours is adopted or left alone, as on_conflict says. It is only deleted where
  *   on_conflict is recreate, and the API server has refused to change this very version, and there are
  * tokens of every registry for the new one. The same holds for eatr's own that somebody has made immutable.

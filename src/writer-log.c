@@ -300,7 +300,7 @@ static const char *failure_id(const KubeStatus *status)
 
 void writer_log_failed(WriterLog *l, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now)
 {
-        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT, news;
+        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT || status->other_uid, news;
         const char *what = n->plan.action == PLAN_DELETE ? "delet" : "writ";
         char text[CLOCK_DURATION_MAX];
 

@@ -16,10 +16,24 @@
 #define TIMEOUT (45 * USEC_PER_SEC)
 #define RESPONSE_MAX (1024U * 1024)
 
+/* What is to be changed by force is the Secret that has been seen, and not a stranger's that has taken its
+ * place. */
 static int begin_apply(KubeClient *client, const char *path, const Buf *body, kube_done_t done, Node *n)
 {
         _cleanup_free_ char *url = str_printf("%s?fieldManager=" KUBE_SECRET_FIELD_MANAGER "%s", path,
                                               n->plan.force ? "&force=true" : "");
+        _cleanup_buf_ Buf guarded = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX);
+        int r;
+
+        if (!url)
+                return -ENOMEM;
+        if (n->plan.force && *n->plan.uid) {
+                r = kube_secret_render_guarded(body, n->plan.uid, &guarded);
+                if (r < 0)
+                        return r;
+                body = &guarded;
+        }
+
         const KubeSpec spec = {
                 .verb = KUBE_APPLY,
                 .path = url,
@@ -31,7 +45,7 @@ static int begin_apply(KubeClient *client, const char *path, const Buf *body, ku
                 .response_max = RESPONSE_MAX,
         };
 
-        return url ? kube_client_request(client, &spec, done, n, &n->request) : -ENOMEM;
+        return kube_client_request(client, &spec, done, n, &n->request);
 }
 
 /* The preconditions have the API server compare and delete in one step. */

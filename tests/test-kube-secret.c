@@ -139,6 +139,23 @@ static void test_render_hosts(void **state)
         assert_non_null(strstr(buf_str(&b), a->id));
 }
 
+/* Nothing else changes but for the uid. */
+static void test_render_guarded(void **state)
+{
+        _cleanup_(auths_unrefp) Auths *a = make_auths(HOST, VALUE);
+        _cleanup_buf_ Buf b = BUF_INIT_SECRET(KUBE_SECRET_BODY_MAX), guarded = b, small = BUF_INIT(100);
+        _cleanup_json_ cJSON *body = NULL, *secret = NULL;
+
+        assert_int_equal(kube_secret_render("ecr", &none, a, &b), 0);
+        assert_int_equal(kube_secret_render_guarded(&b, "u\"", &guarded), 0);
+        assert_int_equal(kube_secret_render_guarded(&b, "u", &small), -EMSGSIZE);
+        assert_int_equal(json_parse(buf_str(&b), b.size, KUBE_SECRET_BODY_MAX, &body), 0);
+        assert_int_equal(json_parse(buf_str(&guarded), guarded.size, KUBE_SECRET_BODY_MAX, &secret), 0);
+        assert_string_equal(json_string(json_get(secret, "metadata"), "uid"), "u\"");
+        cJSON_DeleteItemFromObject(cJSON_GetObjectItemCaseSensitive(secret, "metadata"), "uid");
+        assert_true(cJSON_Compare(secret, body, true));
+}
+
 /* The API server counts what is decoded. */
 static void test_render_no_more_than_kubernetes_takes(void **state)
 {
@@ -706,6 +723,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_render),
                 cmocka_unit_test(test_render_stable),
+                cmocka_unit_test(test_render_guarded),
                 cmocka_unit_test(test_render_real_size),
                 cmocka_unit_test(test_render_hosts),
                 cmocka_unit_test(test_render_no_more_than_kubernetes_takes),

@@ -16,7 +16,7 @@
 static const struct {
         long code;
         const char *body, *reason, *message;
-        bool terminating, immutable, too_large, other_type;
+        bool terminating, immutable, too_large, other_type, other_uid;
         KubeDenial denial;
 } statuses[] = {
         { 409,
@@ -131,6 +131,25 @@ static const struct {
           "Invalid",
           "Secret \"ecr\" is invalid: data: Forbidden: field is immutable when `immutable` is set",
           .immutable = true },
+        { 422,
+          STATUS(422, "Invalid",
+                 "Secret \\\"ecr\\\" is invalid: [metadata.uid: Invalid value: \\\"u\\\": field is immutable, "
+                 "type: Invalid value: \\\"Opaque\\\": field is immutable]",
+                 "{\"causes\":[{\"reason\":\"FieldValueInvalid\",\"field\":\"metadata.uid\"},{"
+                 "\"reason\":\"FieldValueInvalid\",\"field\":\"type\"}]}"),
+          "Invalid",
+          "Secret \"ecr\" is invalid: [metadata.uid: Invalid value: \"u\": field is immutable, type: Invalid "
+          "value: \"Opaque\": field is immutable]",
+          .other_uid = true },
+        { 409,
+          STATUS(409, "Conflict",
+                 "Operation cannot be fulfilled on secrets \\\"ecr\\\": uid mismatch: the provided object specified "
+                 "uid u, and no existing object was found",
+                 "{\"name\":\"ecr\",\"kind\":\"secrets\"}"),
+          "Conflict",
+          "Operation cannot be fulfilled on secrets \"ecr\": uid mismatch: the provided object specified uid u, "
+          "and no existing object was found",
+          .other_uid = true },
         /* It is wrong, but could be changed. */
         { 422,
           STATUS(422, "Invalid", "Secret \\\"ecr\\\" is invalid: type: Too long: may not be longer than 253",
@@ -221,6 +240,7 @@ static void test_status(void **state)
                 assert_int_equal(s.namespace_terminating, statuses[i].terminating);
                 assert_int_equal(s.immutable, statuses[i].immutable);
                 assert_int_equal(s.other_type, statuses[i].other_type);
+                assert_int_equal(s.other_uid, statuses[i].other_uid);
                 assert_int_equal(s.denial, statuses[i].denial);
                 assert_int_equal(s.version_too_large, statuses[i].too_large);
         }

@@ -749,6 +749,8 @@ static const struct {
           .refusal = PLAN_REFUSED_TYPE },
         { "immutable, not seen yet", .status = { .code = 422, .reason = "Invalid", .immutable = true },
           .delay = S },
+        { "another's in eatr's place", { EDITED }, { .code = 422, .reason = "Invalid", .other_uid = true },
+          .delay = S },
         { "a policy's no with a code of its own", .status = { .code = 503, .denial = KUBE_DENIAL_POLICY },
           .delay = 30 * S },
         { "422, another", { EDITED }, { .code = 422, .reason = "Invalid" }, .delay = 30 * S },

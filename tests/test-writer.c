@@ -281,6 +281,37 @@ static void test_what_was_changed_is_healed(void **state)
         assert_int_equal(n->plan.reason, PLAN_FOREIGN);
 }
 
+/* By force is changed what was seen. If it has gone meanwhile, so has the force. */
+static void test_what_is_changed_by_force_is_what_was_seen(void **state)
+{
+        static const char other[] =
+                "{\"message\":\"metadata.uid: Invalid value: \\\"ours\\\": field is immutable\",\"details\":{"
+                "\"causes\":[{\"field\":\"metadata.uid\"}]}}";
+        static const char none[] =
+                "{\"message\":\"uid mismatch: the provided object specified uid ours, and no existing object was "
+                "found\"}";
+        static const char *const answers[][2] = { { "422 Unprocessable Entity", other },
+                                                  { "409 Conflict", none } };
+        Fixture *f = *state;
+        Node *n = add_old(f, "a");
+
+        writer_start(f->writer);
+        for (size_t i = 0; i < ELEMENTSOF(answers); i++) {
+                ScriptPeer *p;
+
+                observe(f, n, SCRIPT_EDITED("", "2000", ID));
+                p = await(f, APPLY("a") "&force=true ");
+                assert_request(p, "\"kind\":\"Secret\",\"metadata\":{\"uid\":\"ours\",\"labels\"");
+                script_answer(p, answers[i][0], "", answers[i][1]);
+                script_until(&f->script, n->plan.reason == PLAN_BACKOFF);
+                assert_int_equal(n->target.refusal, PLAN_REFUSED_NOTHING);
+                advance(f, USEC_PER_SEC);
+                p = await(f, APPLY("a") " ");
+                assert_false(script_has(p, "\"uid\""));
+                settle(f, p, SCRIPT_SECRET("", "2000", ID));
+        }
+}
+
 static void test_a_new_token_makes_all_dirty(void **state)
 {
         static char large[3U * 1024 * 1024];
@@ -1128,6 +1159,7 @@ int main(void)
                 TEST(test_a_missing_secret_is_created),
                 TEST(test_only_a_good_token_is_written),
                 TEST(test_what_was_changed_is_healed),
+                TEST(test_what_is_changed_by_force_is_what_was_seen),
                 TEST(test_a_new_token_makes_all_dirty),
                 TEST(test_a_change_while_in_flight),
                 TEST(test_a_strangers_is_looked_at_once),
