@@ -53,11 +53,16 @@ Node *targets_find(const Targets *t, const char *name)
         return found ? *found : NULL;
 }
 
-static Node *node_free(Node *n)
+static void free_work(Node *n)
 {
         (void) kube_request_free(n->request);
         free(n->problem);
         free(n->was);
+}
+
+static Node *node_free(Node *n)
+{
+        free_work(n);
         free(n->name);
         free(n);
         return NULL;
@@ -84,6 +89,21 @@ void targets_drop(Targets *t, Node *n)
         (void) tdelete(n, &t->by_name, compare_nodes);
         TAILQ_REMOVE(&t->all, n, all);
         (void) node_free(n);
+}
+
+void targets_reset(Targets *t, Node *n)
+{
+        targets_move(t, n, NODE_IDLE);
+        free_work(n);
+        *n = (Node){
+                .name = n->name,
+                .target.secret = n->target.secret,
+                .secret_seen = n->secret_seen,
+                .answered = n->answered,
+                .told = PLAN_FRESH,
+                .wake_at = USEC_INFINITY,
+                .all = n->all,
+        };
 }
 
 void targets_move(Targets *t, Node *n, NodePlace place)

@@ -64,6 +64,9 @@ Node *targets_add(Targets *t, const char *name);
 /* Takes a node out and frees it, its request included. */
 void targets_drop(Targets *t, Node *n);
 
+/* Makes a node one of which only the Secret is known: its namespace is gone. Its request is freed. */
+void targets_reset(Targets *t, Node *n);
+
 /* The only way to change a node's place: to the end of that queue. */
 void targets_move(Targets *t, Node *n, NodePlace place);
 

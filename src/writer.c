@@ -324,7 +324,10 @@ void writer_drop(Writer *w, Node *n)
 
         if (w->log.events)
                 events_settle(w->log.events, n->name);
-        targets_drop(w->targets, n);
+        if (n->target.secret.exists)
+                targets_reset(w->targets, n);
+        else
+                targets_drop(w->targets, n);
         if (in_flight)
                 lanes_end(w->lanes, lane);
 }

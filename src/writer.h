@@ -73,7 +73,8 @@ void writer_mark_dirty(Writer *w, Node *n);
 /* The same for every namespace there is. */
 void writer_mark_all_dirty(Writer *w);
 
-/* Drops a node whose namespace is gone, with the write that may be in flight. */
+/* Drops a node whose namespace is gone, with the write that may be in flight. While its Secret is there,
+ * which may be that of a new namespace of the same name, all is dropped but that. */
 void writer_drop(Writer *w, Node *n);
 
 /* What is written at the moment; NULL: nothing yet. */

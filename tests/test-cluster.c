@@ -413,6 +413,31 @@ static void test_a_secret_seen_before_its_namespace(void **state)
         assert_int_equal(cluster_stats(f->cluster)->healed, 0); /* it is a new one */
 }
 
+/* The watches run apart: by the time that one tells that a namespace is gone, the other may have shown the
+ * Secret of the next of that name, and will not show it again. */
+static void test_a_secret_seen_before_the_end_of_the_namespace_before(void **state)
+{
+        Fixture *f = *state;
+
+        list_namespaces(f, NAMESPACE("team-a") "," NAMESPACE("team-b"));
+        list_secrets(f, SCRIPT_SECRET("team-a", "5", NEXT_ID));
+        settle(f, APPLY("team-b") " ", SCRIPT_SECRET("team-b", "6", NEXT_ID));
+        script_chunk(f->secrets, SCRIPT_EVENT("DELETED", SCRIPT_SECRET("team-a", "11", NEXT_ID))
+                                         SCRIPT_EVENT("ADDED", SCRIPT_FOREIGN("team-a", "15")));
+        expect_summary(f, "fresh 1 due 0 pending 0 failing 0 conflict 1 excluded 0");
+        inspect(f, "team-a");
+        script_chunk(f->namespaces, SCRIPT_EVENT("DELETED", NAMESPACE("team-a"))
+                                            SCRIPT_EVENT("DELETED", NAMESPACE("team-b")));
+        expect_summary(f, "fresh 0 due 0 pending 0 failing 0 conflict 0 excluded 0");
+        script_chunk(f->secrets, SCRIPT_EVENT("DELETED", SCRIPT_SECRET("team-b", "16", NEXT_ID)));
+        script_rest(&f->script);
+        assert_null(targets_find(cluster_targets(f->cluster), "team-b"));
+        script_chunk(f->namespaces, SCRIPT_EVENT("ADDED", NAMESPACE("team-a")));
+        inspect(f, "team-a");
+        expect_writes(f, 0);
+        expect_summary(f, "fresh 0 due 0 pending 0 failing 0 conflict 1 excluded 0");
+}
+
 /* An object without a name, or of no sense, is none. */
 static void test_odd_objects(void **state)
 {
@@ -809,6 +834,7 @@ int main(void)
                 TEST(test_a_secret_that_goes_is_settled),
                 TEST(test_what_falls_out_is_deleted),
                 TEST(test_a_secret_seen_before_its_namespace),
+                TEST(test_a_secret_seen_before_the_end_of_the_namespace_before),
                 TEST(test_odd_objects),
                 TEST(test_what_a_new_list_lacks_is_gone),
                 TEST(test_a_list_that_is_older_than_a_write),
