@@ -201,7 +201,8 @@ void accounts_namespace(Accounts *a, const char *name, MatchVerdict verdict, boo
                 create_default(a, name);
 }
 
-/* What was in it went before it did. */
+/* What was in it went before it did; but what is in the table may be in the next of that name already. The
+ * watch of accounts tells. */
 void accounts_namespace_gone(Accounts *a, const char *name)
 {
         AccountNamespace *ns = account_table_namespace(a->table, name);
@@ -211,7 +212,6 @@ void accounts_namespace_gone(Accounts *a, const char *name)
         ns->known = false;
         ACCOUNTS_FOREACH_IN (n, next, ns) {
                 n->account.create = false;
-                account_plan_gone(&n->account, n->account.seen.resource_version);
                 account_writer_mark_dirty(a->writer, n);
         }
         account_table_tidy_namespace(a->table, ns);

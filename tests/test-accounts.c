@@ -347,16 +347,41 @@ static void test_a_namespace_that_goes_takes_its_accounts(void **state)
         list(f, LIST("10", PLAIN("team", "ci-1", "5") "," DONE("team", "default", "5")));
         accounts_namespace(f->accounts, "team", MATCH_WANTED, false);
         expect_writes(f, 1);
-        accounts_namespace_gone(f->accounts, "team");                /* while one is being written */
+        event(f, SCRIPT_EVENT("DELETED", PLAIN("team", "ci-1", "17"))); /* while it is being written */
+        event(f, SCRIPT_EVENT("DELETED", DONE("team", "default", "18")));
+        accounts_namespace_gone(f->accounts, "team");
         accounts_namespace(f->accounts, "team", MATCH_WANTED, true); /* another of the name */
         expect_writes(f, 2);
         answer(f, PATCH("team", "ci-1"), "404 Not Found", SCRIPT_STATUS(404, "NotFound", ""));
         answer(f, CREATE("team"), "201 Created", DONE("team", "default", "21"));
-        event(f, SCRIPT_EVENT("DELETED", DONE("team", "default", "19"))); /* the old one */
+        event(f, SCRIPT_EVENT("DELETED", DONE("team", "default", "18"))); /* the old one */
         expect_writes(f, 0);
         assert_string_equal(summary(f), "good 1 pending 0 failing 0 fought 0");
         assert_int_equal(pace_in_flight(&f->lanes.pace), 0);
         accounts_namespace_gone(f->accounts, "nobody");
+}
+
+/* The watches run apart: accounts of the next namespace may be seen before the end of the one before. */
+static void test_accounts_that_are_seen_before_their_namespace(void **state)
+{
+        Fixture *f = *state;
+
+        make(f, both, CONF_EXCLUDE_KEEP);
+        list(f, LIST("10", DONE("team", "default", "5")));
+        accounts_namespace(f->accounts, "team", MATCH_WANTED, false);
+        event(f, SCRIPT_EVENT("DELETED", DONE("team", "default", "11"))
+                         SCRIPT_EVENT("ADDED", PLAIN("team", "default", "15")));
+        answer(f, PATCH("team", "default"), "404 Not Found", SCRIPT_STATUS(404, "NotFound", ""));
+        accounts_namespace_gone(f->accounts, "team");
+        expect_writes(f, 0);
+        accounts_namespace(f->accounts, "team", MATCH_WANTED, true);
+        script_until(&f->script, script_waiting(&f->script, PATCH("team", "default"), NULL) > 0);
+        answer(f, PATCH("team", "default"), "200 OK", DONE("team", "default", "16"));
+        assert_string_equal(summary(f), "good 1 pending 0 failing 0 fought 0");
+        /* What is left when both have gone is nothing. */
+        accounts_namespace_gone(f->accounts, "team");
+        event(f, SCRIPT_EVENT("DELETED", DONE("team", "default", "17")));
+        assert_null(account_table_namespace(accounts_table(f->accounts), "team"));
 }
 
 /* --- others -------------------------------------------------------------------------------------------- */
@@ -703,6 +728,7 @@ int main(void)
                 TEST(test_the_controllers_may_be_faster),
                 TEST(test_the_right_to_create_is_tried_once),
                 TEST(test_a_namespace_that_goes_takes_its_accounts),
+                TEST(test_accounts_that_are_seen_before_their_namespace),
                 TEST(test_one_that_is_overtaken_goes_on_with_the_newer_version),
                 TEST(test_one_that_goes_while_it_is_written),
                 TEST(test_what_a_gap_hid_is_found),
