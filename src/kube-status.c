@@ -31,9 +31,16 @@ static bool endswith(const char *s, const char *end)
         return n >= m && streq(s + n - m, end);
 }
 
+/* Where a patch may not create, older servers (1.20, not 1.33) say no more than what RBAC has to say of
+ * bindings to roles that are gone, or nothing at all behind the ": ". */
+static bool is_of_authorizer(const char *message)
+{
+        return (strstr(message, ": User ") && strstr(message, " cannot ")) ||
+               strstr(message, " is forbidden: RBAC: ") || endswith(message, ": ");
+}
+
 /* There is no field for it: the words are those of the plugins ResourceQuota and ValidatingAdmissionWebhook,
- * of ValidatingAdmissionPolicy, and of the authorization, which sometimes has nothing to say behind its ":
- * ". */
+ * of ValidatingAdmissionPolicy, and of the authorization. */
 static KubeDenial read_denial(long code, const char *message)
 {
         bool forbidden = code == 403 && strstr(message, " is forbidden: ");
@@ -45,8 +52,7 @@ static KubeDenial read_denial(long code, const char *message)
         if (forbidden && (strstr(message, ": exceeded quota: ") || strstr(message, ": failed quota: ") ||
                           strstr(message, ": status unknown for quota: ")))
                 return KUBE_DENIAL_QUOTA;
-        if (forbidden &&
-            ((strstr(message, ": User ") && strstr(message, " cannot ")) || endswith(message, ": ")))
+        if (forbidden && is_of_authorizer(message))
                 return KUBE_DENIAL_RIGHTS;
         return KUBE_DENIAL_NONE;
 }

@@ -282,13 +282,12 @@ static const char *advice(const KubeStatus *status)
 {
         if (status->code == 415)
                 return " (Kubernetes 1.16 or newer is needed)";
-        /* What a missing right to create is answered with; that to patch is named. */
-        if (status->code == 403 && strlen(status->message) > 2 &&
-            streq(status->message + strlen(status->message) - 2, ": "))
+        if (status->denial != KUBE_DENIAL_RIGHTS)
+                return "";
+        /* Every right that is missing is named, but for the one to create, by older servers. */
+        if (!strstr(status->message, " cannot "))
                 return " (is the right to create Secrets of this name missing? see RIGHTS in eatr(8))";
-        if (status->denial == KUBE_DENIAL_RIGHTS)
-                return " (see RIGHTS in eatr(8); other namespaces in which it is missing are not named)";
-        return "";
+        return " (see RIGHTS in eatr(8); other namespaces in which it is missing are not named)";
 }
 
 static const char *failure_id(const KubeStatus *status)

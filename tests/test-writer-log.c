@@ -368,12 +368,6 @@ static void test_what_failed(void **state)
                   "needed); trying "
                   "again in 30s\n" },
                 { HTTP_FORBIDDEN,
-                  { .code = 403, .message = "secrets \"ecr\" is forbidden: " },
-                  1,
-                  "4 namespace a: cannot write Secret ecr: secrets \"ecr\" is forbidden:  (is the right to "
-                  "create "
-                  "Secrets of this name missing? see RIGHTS in eatr(8)); trying again in 30s\n" },
-                { HTTP_FORBIDDEN,
                   { .code = 403, .message = "no: because" },
                   1,
                   "4 namespace a: cannot write Secret ecr: no: because; trying again in 30s\n" },
@@ -416,25 +410,51 @@ static void test_what_denies_a_write(void **state)
         }
 }
 
+/* Older servers do not name it. */
+static void test_the_right_to_create_is_named(void **state)
+{
+        static const char *const messages[] = {
+                "secrets \"ecr\" is forbidden: ",
+                "secrets \"ecr\" is forbidden: RBAC: clusterrole.rbac.authorization.k8s.io \"x\" not found",
+        };
+        WriterLog *l = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(messages); i++) {
+                KubeStatus status = { .code = 403, .denial = KUBE_DENIAL_RIGHTS };
+                Node n = node("a");
+                char line[512];
+
+                (void) snprintf(status.message, sizeof(status.message), "%s", messages[i]);
+                (void) snprintf(
+                        line, sizeof(line),
+                        "4 namespace a: cannot write Secret ecr: %s (is the right to create Secrets of "
+                        "this name missing? see RIGHTS in eatr(8)); trying again in 30s\n",
+                        messages[i]);
+                l->rights_told = 0;
+                fail_write(l, &n, HTTP_FORBIDDEN, &status, 1);
+                assert_said(line);
+        }
+}
+
 /* As many namespaces as there are lack it. */
 static void test_a_right_is_told_of_once(void **state)
 {
-        const KubeStatus status = { .code = 403, .message = "no", .denial = KUBE_DENIAL_RIGHTS };
+        const KubeStatus status = { .code = 403, .message = "it cannot do", .denial = KUBE_DENIAL_RIGHTS };
         WriterLog *l = *state;
         Node a = node("a"), b = node("b");
 
         a.plan.action = b.plan.action = PLAN_APPLY;
         fail_write(l, &a, HTTP_FORBIDDEN, &status, 1);
-        assert_said("4 namespace a: cannot write Secret ecr: no (see RIGHTS in eatr(8); other namespaces in "
-                    "which it is missing are not named); trying again in 30s\n");
+        assert_said("4 namespace a: cannot write Secret ecr: it cannot do (see RIGHTS in eatr(8); other "
+                    "namespaces in which it is missing are not named); trying again in 30s\n");
         fail_write(l, &b, HTTP_FORBIDDEN, &status, 1);
-        assert_non_null(startswith(said, "7 namespace b: cannot write Secret ecr: no "));
+        assert_non_null(startswith(said, "7 namespace b: cannot write Secret ecr: it cannot do "));
         assert_false(b.warned);
         /* The right to delete is another one. */
         said[0] = '\0';
         b.plan.action = PLAN_DELETE;
         fail_write(l, &b, HTTP_FORBIDDEN, &status, 1);
-        assert_non_null(startswith(said, "4 namespace b: cannot delete Secret ecr: no "));
+        assert_non_null(startswith(said, "4 namespace b: cannot delete Secret ecr: it cannot do "));
         assert_true(b.warned);
 }
 
@@ -660,6 +680,7 @@ int main(void)
                 TEST(test_a_fight_is_told_of),
                 TEST(test_what_is_deleted),
                 TEST(test_what_denies_a_write),
+                TEST(test_the_right_to_create_is_named),
                 TEST(test_a_right_is_told_of_once),
                 TEST(test_a_failure_is_told_once),
                 TEST(test_what_is_written),

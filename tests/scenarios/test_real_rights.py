@@ -107,7 +107,7 @@ def everything(prefix: str) -> dict[str, dict[str, object]]:
 
 NAMED = {right: f'cannot {right.verb} resource "{right.resource}"' for right in rights()}
 """What the log says of a right that is missing, with the API server's words."""
-NAMED[Right("secrets", "create")] = "is the right to create Secrets"  # 1.20 says no more than "forbidden: "
+NAMED[Right("secrets", "create")] += "|is the right to create Secrets"  # 1.20 says no more than "forbidden: "
 del NAMED[Right("secrets", "get")]  # without it a message says less
 del NAMED[Right("serviceaccounts", "create")]  # without it another way is gone
 del NAMED[Right("events", "patch")]  # for what goes on for half an hour
@@ -137,6 +137,30 @@ def test_a_right_that_is_missing_is_named(
     needed = right.resource == "namespaces" or (right.resource == "secrets" and right.verb != "delete")
     if not needed or right.verb == "watch":
         wait_fresh(control_plane, ecr, names[0])
+
+
+def test_a_role_that_is_gone_hides_no_missing_right(
+    control_plane: ControlPlane, eatr: MakeEatr, tmp_path: Path
+) -> None:
+    """RBAC complains of it, and says nothing else of a right to create that is missing."""
+    user = "eatr-dangling"
+    kubeconfig = limited(control_plane, tmp_path, user, rules_without(Right("secrets", "create")))
+    api = "/apis/rbac.authorization.k8s.io/v1"
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"{user}-gone"}
+    binding = {
+        "metadata": {"name": role["name"]},
+        "subjects": [{"kind": "User", "name": user}],
+        "roleRef": role,
+    }
+    status, answer = control_plane.request("PUT", f"{api}/clusterrolebindings/{role['name']}", binding)
+    assert status in (200, 201), answer
+    control_plane.create_namespaces([f"dangling-{number}" for number in range(3)])
+    one = eatr(only("dangling"), kubeconfig=kubeconfig).start()
+    one.wait_log("3 namespaces failing")
+    lines = [line for line in one.log if "cannot write" in line]
+    assert len(lines) == 1
+    assert f'RBAC: clusterrole.rbac.authorization.k8s.io "{role["name"]}" not found' in lines[0]
+    assert re.search(NAMED[Right("secrets", "create")], lines[0])
 
 
 def account_of(cluster: ControlPlane, namespace: str) -> list[str]:
