@@ -31,6 +31,16 @@ static bool endswith(const char *s, const char *end)
         return n >= m && streq(s + n - m, end);
 }
 
+/* A MutatingAdmissionPolicy's words have neither a kind nor what is denied before them. */
+static bool is_of_policy(const char *message)
+{
+        if (startswith(message, "admission webhook "))
+                return strstr(message, " denied the request");
+        return (strstr(message, "ValidatingAdmissionPolicy '") || startswith(message, "policy '") ||
+                startswith(message, "policy \"")) &&
+               strstr(message, " denied request: ");
+}
+
 /* Where a patch may not create, older servers (1.20, not 1.33) say no more than what RBAC has to say of
  * bindings to roles that are gone, or nothing at all behind the ": ". */
 static bool is_of_authorizer(const char *message)
@@ -40,14 +50,12 @@ static bool is_of_authorizer(const char *message)
 }
 
 /* There is no field for it: the words are those of the plugins ResourceQuota and ValidatingAdmissionWebhook,
- * of ValidatingAdmissionPolicy, and of the authorization. */
+ * of the admission policies, and of the authorization. */
 static KubeDenial read_denial(long code, const char *message)
 {
         bool forbidden = code == 403 && strstr(message, " is forbidden: ");
 
-        if (startswith(message, "admission webhook ") && strstr(message, " denied the request"))
-                return KUBE_DENIAL_POLICY;
-        if (strstr(message, "ValidatingAdmissionPolicy '") && strstr(message, " denied request: "))
+        if (is_of_policy(message))
                 return KUBE_DENIAL_POLICY;
         if (forbidden && (strstr(message, ": exceeded quota: ") || strstr(message, ": failed quota: ") ||
                           strstr(message, ": status unknown for quota: ")))
