@@ -219,7 +219,7 @@ static void on_done(HttpRequest *http, HttpOutcome outcome, void *userdata)
         if (outcome == HTTP_UNAUTHORIZED) {
                 if (repeat(q))
                         return;
-        } else if (code > 0)
+        } else if (code > 0 && code < 500) /* which a gateway says without a look at it */
                 kube_auth_accepted(c->auth, q->generation);
         take_answer(q, outcome);
 }

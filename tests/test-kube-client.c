@@ -641,6 +641,30 @@ static void test_what_is_refused_is_repeated(void **state)
         assert_null(kube_request_free(q));
 }
 
+/* What is in between may answer without a look at the token. */
+static void test_a_gateway_s_error_is_no_consent(void **state)
+{
+        Fixture *f = *state;
+        Script *s = &f->server.script;
+        KubeRequest *q = begin_request(f, &apply_spec);
+
+        script_until(s, n_fetches == 1);
+        provide("first", NULL, NULL);
+        script_answer(script_await(s, "PATCH /y "), "401 Unauthorized", "", "");
+        script_until(s, n_fetches == 2);
+        provide("second", NULL, NULL);
+        script_answer(script_await(s, "PATCH /y "), "503 Service Unavailable", "", "");
+        script_until(s, f->n_done == 1);
+        assert_null(kube_request_free(q));
+
+        q = begin_request(f, &apply_spec);
+        script_answer(script_await(s, "PATCH /y "), "401 Unauthorized", "", "");
+        script_until(s, f->n_done == 1); /* the second in a row: nobody hurries for a third */
+        assert_int_equal(f->outcome, HTTP_UNAUTHORIZED);
+        assert_int_equal(n_fetches, 2);
+        assert_null(kube_request_free(q));
+}
+
 static void test_a_late_refusal_of_the_old_token(void **state)
 {
         Fixture *f = *state;
@@ -786,6 +810,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_no_credentials, setup_fetching, teardown),
                 cmocka_unit_test_setup_teardown(test_a_request_that_waits_is_cancelled, setup_fetching, teardown),
                 cmocka_unit_test_setup_teardown(test_what_is_refused_is_repeated, setup_fetching, teardown),
+                cmocka_unit_test_setup_teardown(test_a_gateway_s_error_is_no_consent, setup_fetching, teardown),
                 cmocka_unit_test_setup_teardown(test_a_late_refusal_of_the_old_token, setup_fetching, teardown),
                 cmocka_unit_test_setup_teardown(test_a_probe_waits_for_nothing, setup_fetching, teardown),
                 cmocka_unit_test_setup_teardown(test_a_new_certificate_needs_new_connections, setup_fetching, teardown),
