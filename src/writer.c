@@ -250,6 +250,8 @@ static void run_lane(Writer *w, NodePlace place, usec_t now)
                 plan(w, n, now); /* much may have happened since it was put here */
                 if (n->place == place)
                         begin(w, n, now);
+                else if (n->place == NODE_NOW) /* which has had its turn */
+                        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
         }
 }
 

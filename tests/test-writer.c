@@ -889,6 +889,26 @@ static void test_new_ones_come_first(void **state)
         expect_writes(f, 0);
 }
 
+/* What has waited among the renewals until it could wait no longer does not wait for another reason. */
+static void test_one_that_becomes_urgent_in_its_lane(void **state)
+{
+        Fixture *f = *state;
+        ScriptPeer *p;
+
+        f->renewal.max_in_flight = 1;
+        make(f, &f->auths);
+        (void) add_old(f, "a");
+        (void) add_old(f, "b");
+        assert_return_code(writer_set_auths(f->writer, &f->next), 0);
+        (void) add(f, "new");
+        writer_start(f->writer);
+        p = await(f, APPLY("new"));
+        frozen += 5 * USEC_PER_HOUR + 30 * USEC_PER_MINUTE;
+        settle(f, p, RENEWED("9"));
+        settle(f, await(f, APPLY("a")), RENEWED("9"));
+        settle(f, await(f, APPLY("b")), RENEWED("9"));
+}
+
 static void test_only_so_many_are_in_flight(void **state)
 {
         Fixture *f = *state;
@@ -1180,6 +1200,7 @@ int main(void)
                 TEST(test_it_tries_again_by_itself),
                 TEST(test_hurry),
                 TEST(test_new_ones_come_first),
+                TEST(test_one_that_becomes_urgent_in_its_lane),
                 TEST(test_only_so_many_are_in_flight),
                 TEST(test_a_stop),
                 TEST(test_a_reload_sets_limits),
