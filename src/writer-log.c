@@ -275,7 +275,7 @@ static bool is_news(WriterLog *l, const Node *n, const KubeStatus *status, usec_
                 l->rights_told |= right;
                 return !told;
         }
-        return (!n->problem || !streq(n->problem, status->message)) && may_warn(l, now);
+        return (!n->warned || !n->problem || !streq(n->problem, status->message)) && may_warn(l, now);
 }
 
 static const char *advice(const KubeStatus *status)

@@ -476,6 +476,20 @@ static void test_a_failure_is_told_once(void **state)
         assert_said("4 namespace a: cannot write Secret ecr: y; trying again in 30s\n");
 }
 
+/* What a watch event was to settle, and did not. */
+static void test_the_same_failure_is_told_when_it_lasts(void **state)
+{
+        const KubeStatus status = { .code = 404, .message = "x" };
+        WriterLog *l = *state;
+        Node n = node("a");
+
+        fail_write(l, &n, HTTP_NOT_FOUND, &status, 1);
+        assert_said("7 namespace a: writing Secret ecr: x\n");
+        n.problem = (char *) "x";
+        fail_write(l, &n, HTTP_NOT_FOUND, &status, 2);
+        assert_said("4 namespace a: cannot write Secret ecr: x; trying again in 30s\n");
+}
+
 /* It is refused, or its namespace is going: the plan says so, and nothing is tried again. */
 static void test_what_is_not_tried_again_is_no_warning(void **state)
 {
@@ -691,6 +705,7 @@ int main(void)
                 TEST(test_owners_are_told_what_lasts),
                 TEST(test_owners_are_told_of_a_fight),
                 TEST(test_owners_are_told_what_is_taken_over),
+                TEST(test_the_same_failure_is_told_when_it_lasts),
                 TEST(test_what_settles),
                 TEST(test_which_failures_owners_are_told_of),
         };

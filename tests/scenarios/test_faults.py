@@ -625,15 +625,14 @@ def test_a_right_that_is_given_back_is_used_everywhere_at_once(
     one.wait_ready()
     one.wait_status("0 of 22 namespaces have a fresh Secret, 22 failing.*; namespace .*cannot patch resource")
     assert one.get("/readyz") == (503, "no Secret can be written\n")
+    wait_for(lambda: injection.hits >= 22 * 4, 20, "each has been tried four times, and waits 4 to 8 s")
     injection.remove()
     api.add_namespace("new")
     wait_fresh(ecr, api, "new", timeout=1)
     assert one.get("/readyz")[0] == 200  # somebody can pull
-    pass_time(0.5)
-    assert api.secret("team-0") is None  # nobody was denied in that one, so it says nothing
-    wait_fresh(ecr, api, timeout=31)
+    wait_fresh(ecr, api, timeout=15)
     times = sorted(record.time for record in writes(api) if record.status == 201)
-    assert times[-1] - times[1] < 2
+    assert times[-1] - times[1] < 1
 
 
 def test_404_for_a_write_is_told_when_it_lasts(ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
@@ -650,7 +649,7 @@ def test_what_a_webhook_takes_out_each_time_is_a_fight(ecr: Ecr, api: ApiServer,
     api.inject(faults.without("annotations"), path="/secrets", method="GET")
     one = eatr().start()
     one.wait_ready()
-    one.wait_log("warning: namespace default: something keeps changing or deleting Secret ecr.*once a minute")
+    one.wait_log("warning: namespace default: something keeps (changing|deleting) Secret ecr.*once a minute")
     one.wait_log("warning: namespace kube-system: something keeps changing")
     pass_time(1)
     assert len(writes(api)) <= 2 * 7
@@ -738,14 +737,14 @@ def test_a_fight_over_a_secret_is_not_joined_for_long(ecr: Ecr, api: ApiServer, 
         api.delete_secret("default")
         wait_fresh(ecr, api, "default", timeout=1)
     api.delete_secret("default")
-    one.wait_log("warning: namespace default: something keeps changing or deleting Secret ecr.*once a minute")
+    one.wait_log("warning: namespace default: something keeps (changing|deleting) Secret ecr.*once a minute")
     api.delete_secret("kube-system")
     wait_fresh(ecr, api, "kube-system", timeout=1)
     assert len(api.matching("PATCH", "/default/")) == 6
     wait_for(lambda: api.secret("default"), 65)
     times = [record.time for record in api.matching("PATCH", "/default/")]
     assert len(times) == 7 and 59 < times[6] - times[1] < 62
-    assert len([line for line in one.log if "keeps changing" in line]) == 1
+    assert len([line for line in one.log if "keeps deleting" in line]) == 1
 
 
 @in_background
@@ -757,7 +756,7 @@ def test_a_heal_that_fails_is_no_fight(ecr: Ecr, api: ApiServer, eatr: MakeEatr)
     api.delete_secret("default")
     wait_for(lambda: injection.left == 0, 40)
     wait_fresh(ecr, api, timeout=20)
-    assert not any("keeps changing" in line for line in one.log)
+    assert not any(re.search("keeps (changing|deleting)", line) for line in one.log)
 
 
 # All of it ----------------------------------------------------------------------------------------------

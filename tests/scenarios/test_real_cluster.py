@@ -279,12 +279,12 @@ def test_a_fight_with_another_manager_is_not_fought_at_full_speed(
     namespace, audit = standing.namespace(), Audit(control_plane)
     path = f"/api/v1/namespaces/{namespace}/secrets/{SECRET}?fieldManager=rival"
     deadline = time.monotonic() + 20 * SCALE
-    while not any("something keeps changing" in line and namespace in line for line in standing.eatr.log):
+    while not any("keeps changing" in line and namespace in line for line in standing.eatr.log):
         assert time.monotonic() < deadline, "eatr never says that somebody fights it"
         assert control_plane.request("PATCH", path, json.loads(STRANGE), PATCH)[0] == 200
         wait_for(
             lambda: is_fresh(control_plane, standing.ecr, namespace)
-            or any("something keeps changing" in line for line in standing.eatr.log),
+            or any("keeps changing" in line for line in standing.eatr.log),
             what="eatr heals, or says that it will not for now",
         )
     assert 3 <= len(audit.writes(f"{namespace}")) <= 10
