@@ -6,16 +6,13 @@
 #include "kube-login.h"
 #include "log.h"
 #include "message.h"
-#include "status.h"
+#include "pass.h"
+#include "progress.h"
+#include "supervisor.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
-
-/* systemctl start returns by then, whatever AWS and the API server do. */
-#define READY_MAX (30 * USEC_PER_SEC)
 
 /* Changes come by the thousand; what is told of them is worked out this often, and while somebody waits for
  * the first pass more often than later. */
@@ -24,12 +21,6 @@
 
 /* Writes that are under way when it is told to stop have this long; systemd waits longer. */
 #define STOP_MAX (4 * USEC_PER_SEC)
-
-/* How often a failed write, or the API server, is tried again before one pass is given up. */
-#define ONCE_TRIES 3U
-
-/* After a suspend all timers are late at once; those that are due run before this. */
-#define SECOND_LOOK USEC_PER_SEC
 
 struct Eatr {
         sd_event *event;
@@ -41,106 +32,32 @@ struct Eatr {
         KubeExpiry *expiry;
         KubeStats kube_stats;
         Cluster *cluster;
-        sd_event_source *sigterm, *sigint, *ready_timer, *review_timer, *stop_timer, *watchdog;
-        usec_t watchdog_interval;
+        Supervisor *supervisor;
+        sd_event_source *sigterm, *sigint, *review_timer, *stop_timer;
         usec_t started; /* CLOCK_REALTIME */
-        bool review_pending, ready, suspected, stalled, stopping;
-        char status[STATUS_MAX];
+        bool review_pending, stopping;
         char reload_problem[STATUS_REASON_MAX + 1];
-
-        /* The pass that is under way since a token came; 0: none. */
-        usec_t pass_started;
-        uint64_t pass_created, pass_renewed;
+        Pass pass; /* since a token came */
 };
-
-/* --- telling --------------------------------------------------------------------------------------- */
-
-static void tell_status(Eatr *e)
-{
-        char status[STATUS_MAX];
-
-        status_format(e->registries, e->auth, e->cluster, e->reload_problem, status);
-        if (streq(status, e->status))
-                return;
-        memcpy(e->status, status, sizeof(status));
-        (void) sd_notifyf(false, "STATUS=%s", status);
-}
 
 /* --- reviewing what changed ------------------------------------------------------------------------ */
 
-static bool no_token_comes(const Eatr *e)
-{
-        return !registries_auths(e->registries) && registries_failing(e->registries) > 0;
-}
-
-static bool first_pass_tried(const Eatr *e)
-{
-        return no_token_comes(e) || cluster_failures(e->cluster) > 0 || cluster_settled(e->cluster, 1);
-}
-
-static void become_ready(Eatr *e)
-{
-        if (e->ready)
-                return;
-        e->ready = true;
-        (void) sd_event_source_set_enabled(e->ready_timer, SD_EVENT_OFF);
-        tell_status(e);
-        (void) sd_notify(false, "READY=1");
-}
-
-static bool everything_is_fresh(const Eatr *e)
-{
-        AccountSummary accounts;
-        ClusterSummary s;
-
-        cluster_summary(e->cluster, &s);
-        accounts_summary(cluster_accounts(e->cluster), &accounts);
-        return registries_good(e->registries) == registries_count(e->registries) &&
-               registries_failing(e->registries) == 0 && s.failing + s.conflict == 0 &&
-               accounts.failing + accounts.fought == 0 && !*accounts_error(cluster_accounts(e->cluster)) &&
-               (s.pending + s.due + accounts.pending == 0 || e->config.dry_run);
-}
-
 static void review_once(Eatr *e)
 {
-        bool settled = registries_settled(e->registries);
+        int code = progress_of_one_pass(e->registries, e->cluster, e->config.dry_run);
 
-        if (settled && cluster_settled(e->cluster, ONCE_TRIES))
-                (void) sd_event_exit(e->event, everything_is_fresh(e) ? 0 : 1);
-        else if (settled && no_token_comes(e)) {
-                log_error("Giving up: no token");
-                (void) sd_event_exit(e->event, 1);
-        } else if (cluster_failures(e->cluster) >= ONCE_TRIES) {
-                log_error("Giving up: %s", cluster_error(e->cluster));
-                (void) sd_event_exit(e->event, 1);
-        }
+        if (code >= 0)
+                (void) sd_event_exit(e->event, code);
 }
 
 static void review_pass(Eatr *e)
 {
-        const WriterStats *s = cluster_stats(e->cluster);
-        unsigned long long created = s->created - e->pass_created, renewed = s->renewed - e->pass_renewed;
-        char took[CLOCK_DURATION_MAX];
         ClusterSummary summary;
 
-        if (e->pass_started == 0 || !cluster_settled(e->cluster, 1))
+        if (!pass_is_under_way(&e->pass) || !cluster_settled(e->cluster, 1))
                 return;
         cluster_summary(e->cluster, &summary);
-        (void) clock_format_duration(took, usec_sub(clock_boottime(), e->pass_started));
-        e->pass_started = 0;
-        if (summary.failing + summary.conflict > 0)
-                log_event(LOG_WARNING, MESSAGE_PASS_DONE,
-                          "Pass done in %s: %llu Secrets created, %llu renewed; %u namespaces failing, %u "
-                          "in conflict",
-                          took, created, renewed, summary.failing, summary.conflict);
-        else if (created + renewed > 0)
-                log_event(LOG_INFO, MESSAGE_PASS_DONE, "Pass done in %s: %llu Secrets created, %llu renewed",
-                          took, created, renewed);
-        else if (summary.pending > 0)
-                log_event(LOG_INFO, MESSAGE_PASS_DONE, "Pass done: %u namespaces have yet to get a Secret",
-                          summary.pending);
-        else
-                log_event(LOG_INFO, MESSAGE_PASS_DONE, "Pass done: every Secret is good as it is");
+        pass_end(&e->pass, cluster_stats(e->cluster), &summary, clock_boottime());
 }
 
 static int on_review(sd_event_source *s, uint64_t usec, void *userdata)
@@ -151,9 +68,9 @@ static int on_review(sd_event_source *s, uint64_t usec, void *userdata)
         if (e->stopping)
                 return 0;
         review_pass(e);
-        tell_status(e);
-        if (!e->ready && first_pass_tried(e))
-                become_ready(e);
+        supervisor_tell_status(e->supervisor);
+        if (!supervisor_is_ready(e->supervisor) && progress_is_first_pass_tried(e->registries, e->cluster))
+                supervisor_ready(e->supervisor);
         if (e->config.mode == EATR_ONCE)
                 review_once(e);
         return 0;
@@ -164,8 +81,9 @@ static void review_soon(Eatr *e)
         if (e->review_pending)
                 return;
         e->review_pending = true;
-        (void) sd_event_source_set_time_relative(e->review_timer,
-                                                 e->ready ? REVIEW_INTERVAL : REVIEW_INTERVAL_FIRST);
+        (void) sd_event_source_set_time_relative(e->review_timer, supervisor_is_ready(e->supervisor)
+                                                                          ? REVIEW_INTERVAL
+                                                                          : REVIEW_INTERVAL_FIRST);
         (void) sd_event_source_set_enabled(e->review_timer, SD_EVENT_ONESHOT);
 }
 
@@ -181,9 +99,7 @@ static void on_cluster_changed(void *userdata)
 
 static void begin_pass(Eatr *e)
 {
-        e->pass_started = clock_boottime();
-        e->pass_created = cluster_stats(e->cluster)->created;
-        e->pass_renewed = cluster_stats(e->cluster)->renewed;
+        pass_begin(&e->pass, cluster_stats(e->cluster), clock_boottime());
 }
 
 /* If there is anything to write. */
@@ -250,7 +166,7 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, vo
 
         if (e->stopping)
                 return sd_event_exit(e->event, 0);
-        (void) sd_notify(false, "STOPPING=1\nSTATUS=stopping");
+        supervisor_stopping();
         log_event(LOG_INFO, MESSAGE_STOPPING, "Stopping on signal %u; Secrets stay as they are",
                   info->ssi_signo);
         if (e->config.mode == EATR_ONCE)
@@ -264,43 +180,6 @@ static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, vo
         return r < 0 ? sd_event_exit(e->event, 0) : 0;
 }
 
-static int on_ready_timeout(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        become_ready(userdata);
-        return 0;
-}
-
-/* No ping while something is stuck; systemd then kills and restarts eatr. A failure that is retried is not
- * that. */
-static int on_watchdog(sd_event_source *s, uint64_t usec, void *userdata)
-{
-        char reason[HEALTH_REASON_MAX];
-        Eatr *e = userdata;
-        bool healthy = eatr_is_healthy(e, reason);
-        bool look_again = !healthy && !e->suspected;
-
-        if (healthy)
-                (void) sd_notify(false, "WATCHDOG=1");
-        else if (e->suspected && !e->stalled)
-                log_event(LOG_ERR, MESSAGE_STUCK, "%s; leaving it to the watchdog", reason);
-        e->stalled = !healthy && e->suspected;
-        e->suspected = !healthy;
-        (void) sd_event_source_set_time_relative(e->watchdog,
-                                                 look_again ? SECOND_LOOK : e->watchdog_interval);
-        (void) sd_event_source_set_enabled(e->watchdog, SD_EVENT_ONESHOT);
-        return 0;
-}
-
-static int add_watchdog(Eatr *e)
-{
-        uint64_t limit = 0;
-
-        if (sd_watchdog_enabled(false, &limit) <= 0)
-                return 0;
-        e->watchdog_interval = limit / 3;
-        return sd_event_add_time_relative(e->event, &e->watchdog, CLOCK_BOOTTIME, 0, 0, on_watchdog, e);
-}
-
 static int add_sources(Eatr *e)
 {
         int r;
@@ -311,16 +190,25 @@ static int add_sources(Eatr *e)
         r = sd_event_add_signal(e->event, &e->sigint, SIGINT, on_signal, e);
         if (r < 0)
                 return r;
-        r = sd_event_add_time_relative(e->event, &e->ready_timer, CLOCK_BOOTTIME, READY_MAX, USEC_PER_MSEC,
-                                       on_ready_timeout, e);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time_relative(e->event, &e->review_timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC,
-                                       on_review, e);
-        if (r < 0)
-                return r;
-        return add_watchdog(e);
+        return sd_event_add_time_relative(e->event, &e->review_timer, CLOCK_BOOTTIME, 0, 10 * USEC_PER_MSEC,
+                                          on_review, e);
 }
+
+/* --- what the supervisor asks for ------------------------------------------------------------------ */
+
+static void on_status(char ret[static STATUS_MAX], void *userdata)
+{
+        const Eatr *e = userdata;
+
+        status_format(e->registries, e->auth, e->cluster, e->reload_problem, ret);
+}
+
+static bool on_health(char reason[static HEALTH_REASON_MAX], void *userdata)
+{
+        return eatr_is_healthy(userdata, reason);
+}
+
+static const SupervisorSources supervisor_sources = { .status = on_status, .health = on_health };
 
 /* --- the whole ------------------------------------------------------------------------------------- */
 
@@ -399,6 +287,9 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = add_sources(e);
         if (r < 0)
                 return r;
+        r = supervisor_new(event, &supervisor_sources, e, &e->supervisor);
+        if (r < 0)
+                return r;
         r = log_in(e, config, &e->auth, &e->expiry);
         if (r < 0)
                 return r;
@@ -456,7 +347,8 @@ static void replace_login(Eatr *e, KubeAuth *auth, KubeExpiry *expiry)
         e->expiry = expiry;
 }
 
-/* With the tokens that there are; the old ones, until there are others: they may be all that can be had now. */
+/* With the tokens that there are; the old ones, until there are others: they may be all that can be had now.
+ */
 static int make_next_cluster(Eatr *e, const EatrConfig *config, KubeAuth *auth, const Registries *registries,
                              Cluster **ret)
 {
@@ -529,19 +421,13 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
 
 void eatr_begin_reload(const Eatr *e)
 {
-        uint64_t now = 0;
-
-        (void) sd_event_now(e->event, CLOCK_MONOTONIC, &now);
-        if (e->ready)
-                (void) sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now);
+        supervisor_begin_reload(e->supervisor);
 }
 
 void eatr_end_reload(Eatr *e, const char *problem)
 {
         (void) snprintf(e->reload_problem, sizeof(e->reload_problem), "%s", problem ? problem : "");
-        tell_status(e);
-        if (e->ready)
-                (void) sd_notify(false, "READY=1");
+        supervisor_end_reload(e->supervisor);
 }
 
 const char *eatr_reload_problem(const Eatr *e)
@@ -588,12 +474,11 @@ Eatr *eatr_free(Eatr *e)
         (void) cluster_free(e->cluster);
         (void) kube_expiry_free(e->expiry);
         (void) kube_auth_free(e->auth);
+        (void) supervisor_free(e->supervisor);
         (void) sd_event_source_disable_unref(e->sigterm);
         (void) sd_event_source_disable_unref(e->sigint);
-        (void) sd_event_source_disable_unref(e->ready_timer);
         (void) sd_event_source_disable_unref(e->review_timer);
         (void) sd_event_source_disable_unref(e->stop_timer);
-        (void) sd_event_source_disable_unref(e->watchdog);
         (void) sd_event_unref(e->event);
         free(e);
         return NULL;

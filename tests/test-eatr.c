@@ -10,8 +10,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 /* --- time runs faster, and the log is the test's ----------------------------------------------------- */
 
@@ -34,12 +32,16 @@ static int test_set_time_relative(sd_event_source *s, uint64_t delay)
 #define sd_event_add_time_relative test_add_time_relative
 #define sd_event_source_set_time_relative test_set_time_relative
 #define log_full said_log
+#include "pass.c"
+#include "progress.c"
+#include "supervisor.c"
+
 #include "eatr.c"
 #undef sd_event_add_time_relative
 #undef sd_event_source_set_time_relative
 #undef log_full
 
-#include <cmocka.h>
+#include "notified.h"
 
 #define HOST "0.dkr.ecr.eu-west-1.amazonaws.com"
 
@@ -303,10 +305,8 @@ void status_format(const Registries *r, const KubeAuth *a, const Cluster *c, con
 #define TIMEOUT (20 * USEC_PER_SEC)
 #define EXPIRES (1795504767 * USEC_PER_SEC) /* 2026-11-24T07:19:27Z */
 
-static int notify_fd;
 static sd_event *event;
 static Eatr *eatr;
-static char told[8192]; /* "\n" before and after each message */
 static Conf conf = { .secret = { .name = (char *) "ecr" }, .renewal = { .auth_token_renewal_interval = 7 } };
 static KubeConfig kube;
 static const RegistryConfigs configs;
@@ -314,37 +314,19 @@ static Token token = { .n_ref = 1, .host = (char *) HOST, .expires = EXPIRES };
 static Token second_token = { .n_ref = 1, .host = (char *) HOST, .expires = EXPIRES };
 static Auths auths = { .n_ref = 1, .n = 1, .id = "0000000000000001" };
 
-static int open_notify_socket(void **state)
+static int group_set_up(void **state)
 {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        socklen_t size = sizeof(sa_family_t); /* the kernel finds a name */
         sigset_t set;
 
-        notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        assert_return_code(bind(notify_fd, (struct sockaddr *) &address, size), errno);
-        size = sizeof(address);
-        assert_return_code(getsockname(notify_fd, (struct sockaddr *) &address, &size), errno);
-        address.sun_path[0] = '@';
-        assert_return_code(setenv("NOTIFY_SOCKET", address.sun_path, 1), errno);
         assert_return_code(sigemptyset(&set) | sigaddset(&set, SIGTERM) | sigaddset(&set, SIGINT), errno);
-        return sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-static int close_notify_socket(void **state)
-{
-        return close(notify_fd);
+        assert_return_code(sigprocmask(SIG_BLOCK, &set, NULL), errno);
+        return notified_open(state);
 }
 
 static void turn(void)
 {
-        size_t n;
-        ssize_t k;
-
         assert_return_code(sd_event_run(event, 10 * USEC_PER_MSEC), 0);
-        while (n = strlen(told), (k = recv(notify_fd, told + n, sizeof(told) - n - 2, 0)) > 0) {
-                assert_true((size_t) k < sizeof(told) - n - 2);
-                (void) strcpy(told + n + k, "\n");
-        }
+        notified_take();
 }
 
 static void wait_told(const char *message)
@@ -370,7 +352,7 @@ static void wait_for(const unsigned *counter, unsigned n)
 
 static void forget(void)
 {
-        (void) strcpy(told, "\n");
+        notified_forget();
         said[0] = '\0';
 }
 
@@ -427,8 +409,7 @@ static int end(void **state)
 {
         eatr = eatr_free(eatr);
         event = sd_event_unref(event);
-        while (recv(notify_fd, told, sizeof(told), 0) > 0)
-                ;
+        notified_take();
         return n_alive > 0;
 }
 
@@ -834,32 +815,20 @@ static void test_ready_in_time_whatever_happens(void **state)
 
 /* --- when it ends ------------------------------------------------------------------------------------ */
 
+/* tests/test-progress.c has when that is. */
 static void test_once_ends_when_all_has_been_tried(void **state)
 {
         static const struct {
                 ClusterSummary summary;
-                unsigned tries, failures, failing;
+                unsigned tries;
                 bool dry_run;
                 int code;
         } cases[] = {
-                { { .fresh = 2, .excluded = 1 }, UINT_MAX, 0, 0, false, 0 },
-                { { 0 }, UINT_MAX, 0, 0, false, 0 },
-                { { .fresh = 2, .due = 1 }, UINT_MAX, 0, 0, false, 1 },
-                { { .fresh = 2, .pending = 1 }, UINT_MAX, 0, 0, false, 1 },
-                { { .fresh = 2, .failing = 1 }, UINT_MAX, 0, 0, false, 1 },
-                { { .fresh = 2, .conflict = 1 }, UINT_MAX, 0, 0, false, 1 },
-                { { .due = 1, .pending = 1 }, UINT_MAX, 0, 0, true, 0 },
-                { { .failing = 1 }, UINT_MAX, 0, 0, true, 1 },
-                { { .conflict = 1 }, UINT_MAX, 0, 0, true, 1 },
-                /* A write, and the API server, are tried three times; AWS has been, when a round fails. */
-                { { .failing = 1 }, 2, 0, 0, false, -1 },
-                { { .failing = 1 }, 3, 0, 0, false, 1 },
-                { { .pending = 1 }, 0, 2, 0, false, -1 },
-                { { .pending = 1 }, 0, 3, 0, false, 1 },
-                { { .pending = 1 }, 0, 0, 1, false, 1 },
-                /* Something is missing in the Secrets then, or soon will be. */
-                { { .fresh = 1 }, UINT_MAX, 3, 1, false, 1 },
-                { { .fresh = 1 }, UINT_MAX, 3, 0, false, 0 },
+                { { .fresh = 1 }, UINT_MAX, false, 0 },
+                { { .failing = 1 }, UINT_MAX, false, 1 },
+                { { .failing = 1 }, 2, false, -1 },
+                { { .pending = 1 }, UINT_MAX, false, 1 },
+                { { .pending = 1 }, UINT_MAX, true, 0 },
         };
 
         for (EatrMode mode = EATR_RUN; mode <= EATR_ONCE; mode++)
@@ -868,87 +837,10 @@ static void test_once_ends_when_all_has_been_tried(void **state)
                         assert_int_equal(exit_code(), -1);
                         cluster.summary = cases[i].summary;
                         cluster.tries = cases[i].tries;
-                        cluster.failures = cases[i].failures;
-                        registries.failing = cases[i].failing;
                         review();
                         assert_int_equal(exit_code(), mode == EATR_ONCE ? cases[i].code : -1);
                         (void) end(state);
                 }
-}
-
-/* What cannot be done for service accounts is no success, though every Secret is fresh. */
-static void test_once_tells_of_service_accounts(void **state)
-{
-        static const struct {
-                AccountSummary accounts;
-                const char *error;
-                bool dry_run;
-                int code;
-        } cases[] = {
-                { { .good = 2 }, "", false, 0 },           { { .good = 2, .failing = 1 }, "", false, 1 },
-                { { .good = 2, .fought = 1 }, "", false, 1 }, { { .good = 2, .pending = 1 }, "", false, 1 },
-                { { .pending = 1 }, "", true, 0 },         { { .good = 2 }, "forbidden", false, 1 },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                begin_with(EATR_ONCE, cases[i].dry_run);
-                cluster.summary = (ClusterSummary){ .fresh = 1 };
-                cluster.accounts = cases[i].accounts;
-                cluster.accounts_error = cases[i].error;
-                cluster.tries = UINT_MAX;
-                review();
-                assert_int_equal(exit_code(), cases[i].code);
-                (void) end(state);
-        }
-}
-
-/* Each has a say in what is written, so each has its chance; but one that fails is not waited for. */
-static void test_once_waits_for_every_registry(void **state)
-{
-        begin_with(EATR_ONCE, false);
-        cluster.tries = UINT_MAX;
-        cluster.summary.fresh = 1;
-        registries.auths = &auths;
-        registries.unsettled = true;
-        review();
-        assert_int_equal(exit_code(), -1);
-        registries.unsettled = false;
-        review();
-        assert_int_equal(exit_code(), 0);
-        (void) end(state);
-
-        begin_with(EATR_ONCE, false);
-        registries.auths = &auths;
-        registries.lacking = 1;
-        cluster.tries = 3;
-        review();
-        assert_int_equal(exit_code(), 1);
-        (void) end(state);
-
-        begin_with(EATR_ONCE, false);
-        registries.auths = &auths;
-        registries.failing = 1;
-        cluster.tries = 2;
-        review();
-        assert_int_equal(exit_code(), -1);
-        cluster.tries = 3;
-        review();
-        assert_int_equal(exit_code(), 1);
-        (void) end(state);
-
-        /* Nor for one whose keys are where nobody comes. */
-        begin_with(EATR_ONCE, false);
-        registries.auths = &auths;
-        registries.unsettled = true;
-        cluster.failures = 2;
-        review();
-        assert_int_equal(exit_code(), -1);
-        cluster.failures = 3;
-        cluster.error = "gone";
-        forget();
-        review();
-        assert_int_equal(exit_code(), 1);
-        assert_string_equal(said, "3 Giving up: gone\n");
 }
 
 static void test_signals_end_it(void **state)
@@ -986,28 +878,17 @@ static void test_health(void **state)
         assert_string_equal(reason, "stuck");
 }
 
-static void test_the_watchdog_is_fed_while_nothing_is_stuck(void **state)
+/* tests/test-supervisor.c has how often. */
+static void test_the_watchdog_asks_for_health(void **state)
 {
-        static const char line[] = "3 it is stuck; leaving it to the watchdog\n";
-
-        begin();
-        assert_null(eatr->watchdog);
-        (void) end(state);
-
         assert_return_code(setenv("WATCHDOG_USEC", "3000000", 1), errno);
         begin();
-        assert_int_equal(eatr->watchdog_interval, USEC_PER_SEC);
-        for (unsigned i = 0; i < 3; i++) {
-                forget();
-                wait_told("\nWATCHDOG=1\n");
-        }
-        health.stuck = "it is stuck";
-        forget();
-        wait_for(&health.n_asked, health.n_asked + 5);
-        assert_null(strstr(told, "WATCHDOG"));
-        assert_string_equal(said, line); /* once */
-        health.stuck = "";
         wait_told("\nWATCHDOG=1\n");
+        health.stuck = "it is stuck";
+        wait_for(&health.n_asked, health.n_asked + 2);
+        forget();
+        wait_for(&health.n_asked, health.n_asked + 3);
+        assert_null(strstr(told, "WATCHDOG"));
         assert_return_code(unsetenv("WATCHDOG_USEC"), errno);
 }
 
@@ -1036,13 +917,6 @@ static void test_each_pass_is_told_of(void **state)
         review();
         review();
         assert_string_equal(said, "6 Pass done: every Secret is good as it is\n");
-        forget();
-        cluster.summary = (ClusterSummary){ .failing = 1, .conflict = 2 };
-        give(&registries, &token, &auths);
-        review();
-        assert_non_null(startswith(said, "4 Pass done in "));
-        assert_non_null(
-                strstr(said, ": 0 Secrets created, 0 renewed; 1 namespaces failing, 2 in conflict\n"));
 }
 
 int main(void)
@@ -1067,13 +941,11 @@ int main(void)
                 TEST(test_one_registry_that_fails_is_no_first_pass),
                 TEST(test_ready_in_time_whatever_happens),
                 TEST(test_once_ends_when_all_has_been_tried),
-                TEST(test_once_tells_of_service_accounts),
-                TEST(test_once_waits_for_every_registry),
                 TEST(test_signals_end_it),
                 TEST(test_health),
-                TEST(test_the_watchdog_is_fed_while_nothing_is_stuck),
+                TEST(test_the_watchdog_asks_for_health),
                 TEST(test_each_pass_is_told_of),
         };
 
-        return cmocka_run_group_tests(tests, open_notify_socket, close_notify_socket);
+        return cmocka_run_group_tests(tests, group_set_up, notified_close);
 }
