@@ -287,11 +287,6 @@ int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char 
         return 0;
 }
 
-void kube_keys_hurry(KubeKeys *k)
-{
-        kube_watch_hurry(k->watch);
-}
-
 bool kube_keys_stalled(const KubeKeys *k, usec_t now)
 {
         return kube_watch_stalled(k->watch, now);

@@ -26,8 +26,7 @@ typedef void (*kube_keys_changed_t)(AwsCredentials *credentials, const char *pro
 int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char *secret,
                   kube_keys_changed_t changed, void *userdata, KubeKeys **ret);
 
-/* See kube_watch_hurry() and kube_watch_stalled(). */
-void kube_keys_hurry(KubeKeys *k);
+/* See kube_watch_stalled(). */
 bool kube_keys_stalled(const KubeKeys *k, usec_t now);
 
 /* NULL is fine. */

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "encode.h"
-#include "kube-keys.h"
+#include "kube-keys.c"
 
 #include "kube-script.h"
 
@@ -335,7 +335,7 @@ static void test_forbidden(void **state)
                         expect_problem(f, problem);
                 else
                         expect_no_news(f);
-                kube_keys_hurry(f->keys);
+                kube_watch_hurry(f->keys->watch);
         }
         p = list(f, SECRETS(SECRET("5", DATA(ID, KEY))));
         expect_keys(f, "AKIAEXAMPLE", "wJalrXUtnFEMI", NULL);
@@ -345,7 +345,7 @@ static void test_forbidden(void **state)
         script_finish(p);
         script_answer(await(f, WATCH), "403 Forbidden", "", SCRIPT_STATUS(403, "Forbidden", ""));
         expect_problem(f, problem);
-        kube_keys_hurry(f->keys);
+        kube_watch_hurry(f->keys->watch);
         p = await(f, WATCH);
         script_stream(p);
         script_chunk(p, SCRIPT_EVENT("BOOKMARK", SECRET_NAMED("", "18", "")));
@@ -360,13 +360,13 @@ static void test_an_api_server_that_is_away(void **state)
 
         script_answer(await(f, LIST), "500 Internal Server Error", "", SCRIPT_STATUS(500, "Bad", ""));
         expect_problem(f, ABOUT "it cannot be read: it is Bad");
-        kube_keys_hurry(f->keys);
+        kube_watch_hurry(f->keys->watch);
         script_answer(await(f, LIST), "401 Unauthorized", "", SCRIPT_STATUS(401, "Unauthorized", ""));
         expect_problem(f, ABOUT "it cannot be read: it is Unauthorized");
-        kube_keys_hurry(f->keys);
+        kube_watch_hurry(f->keys->watch);
         script_answer(await(f, LIST), "200 OK", "", SCRIPT_LIST("10", ""));
         expect_problem(f, ABOUT "it cannot be read: the answer is no list of Secret");
-        kube_keys_hurry(f->keys);
+        kube_watch_hurry(f->keys->watch);
         p = list(f, SECRETS(SECRET("5", DATA(ID, KEY))));
         expect_keys(f, "AKIAEXAMPLE", "wJalrXUtnFEMI", NULL);
         script_cut(p);
@@ -374,7 +374,7 @@ static void test_an_api_server_that_is_away(void **state)
                 static const char *const statuses[] = { "500 Internal Server Error", "401 Unauthorized" };
 
                 expect_no_news(f);
-                kube_keys_hurry(f->keys);
+                kube_watch_hurry(f->keys->watch);
                 script_answer(await(f, WATCH), statuses[i], "", "");
         }
         expect_no_news(f);
