@@ -71,8 +71,8 @@ int kube_client_new(sd_event *event, KubeAuth *auth, KubeStats *stats, KubeClien
 
 /* Starts a request; nothing is called back before this returns. If credentials have to be fetched first, it
  * waits; if they cannot be got, it ends with code 0. One that is answered with 401 is repeated, once, as soon
- * as there are others. A KUBE_PROBE waits for nothing. Returns 0, -EAGAIN (a probe would have to wait), or another
- * negative errno. */
+ * as there are others. A KUBE_PROBE waits for nothing. Returns 0, -EAGAIN (a probe would have to wait), or
+ * another negative errno. */
 int kube_client_request(KubeClient *c, const KubeSpec *spec, kube_done_t done, void *userdata,
                         KubeRequest **ret);
 

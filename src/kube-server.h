@@ -3,8 +3,8 @@
 
 #include "util.h"
 
-/* The URLs of a kubeconfig's cluster. Both return 0, or a negative errno: -EINVAL or -EOPNOTSUPP with
- * *reason set to what is wrong, a clause for people that repeats nothing of the URL; -ENOMEM. */
+/* The URLs of a kubeconfig's cluster. Those that parse return 0, -EINVAL with *reason set to what is wrong, a
+ * clause for people that repeats nothing of the URL, or -ENOMEM. */
 
 /* Its server, a URL or HOST[:PORT], to SCHEME://HOST[:PORT][/PREFIX] as client-go reads it
  * (rest/url_utils.go): query and fragment go, and without a scheme it means plain http, whatever is told of

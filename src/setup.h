@@ -28,8 +28,8 @@ typedef struct SetupError {
  * words_free(). */
 int setup_load(const Options *options, Setup **ret, char ***ret_files, SetupError *error);
 
-/* As setup_load() for what needs the cluster alone: registries is NULL, and there are no files. Whatever is wrong
- * with [aws] and [registry NAME] does not matter; conf->registries is then empty. */
+/* As setup_load() for what needs the cluster alone: registries is NULL, and there are no files. Whatever is
+ * wrong with [aws] and [registry NAME] does not matter; conf->registries is then empty. */
 int setup_load_cluster(const Options *options, Setup **ret, SetupError *error);
 
 /* Whether somebody has begun to configure eatr, see conf_is_pristine(); so also if the files cannot be read,

@@ -767,9 +767,9 @@ int main(void)
                 TEST(test_the_certificate_of_the_kubeconfig),
                 TEST_FETCHING(test_callbacks_may_free_and_begin),
                 TEST_FETCHING(test_another_auth_counts_on),
-                cmocka_unit_test_setup_teardown(test_another_provider_need_not_wait_as_one_that_failed, set_up_fetching, tear_down),
-                cmocka_unit_test_setup_teardown(test_another_provider_begins_anew_what_was_under_way, set_up_fetching, tear_down),
-                cmocka_unit_test_setup_teardown(test_another_provider_fetches_from_now_on, set_up_fetching, tear_down),
+                TEST_FETCHING(test_another_provider_need_not_wait_as_one_that_failed),
+                TEST_FETCHING(test_another_provider_begins_anew_what_was_under_way),
+                TEST_FETCHING(test_another_provider_fetches_from_now_on),
         };
 
         return cmocka_run_group_tests_name("kube-auth", tests, NULL, NULL);
