@@ -37,6 +37,46 @@ static char *credential_path(const char *name)
         return path && access(path, F_OK) >= 0 ? TAKE_PTR(path) : NULL;
 }
 
+/* --- lists of files -------------------------------------------------------------------------------- */
+
+/* Paths, each once: registries may share them. */
+typedef struct FileList {
+        char **paths; /* NULL-terminated; NULL: none */
+        size_t n;
+} FileList;
+
+static void file_list_done(FileList *l)
+{
+        l->paths = words_free(l->paths);
+}
+
+static int add_path(FileList *l, const char *path)
+{
+        char **paths;
+
+        for (size_t i = 0; i < l->n; i++)
+                if (streq(l->paths[i], path))
+                        return 0;
+        paths = reallocarray(l->paths, l->n + 2, sizeof(*paths));
+        if (!paths)
+                return -ENOMEM;
+        l->paths = paths;
+        paths[l->n] = strdup(path);
+        if (!paths[l->n])
+                return -ENOMEM;
+        paths[++l->n] = NULL;
+        return 0;
+}
+
+static int add_paths(FileList *l, char *const *paths)
+{
+        int r = 0;
+
+        for (; paths && *paths && r >= 0; paths++)
+                r = add_path(l, *paths);
+        return r;
+}
+
 /* --- configuration --------------------------------------------------------------------------------- */
 
 /* The path of the main file, the caller's to free; NULL when memory is out. */
@@ -101,7 +141,8 @@ static int check_ca_bundle(const char *path, ConfError *error)
         return 0;
 }
 
-static int check_ca_bundles(const Conf *c, ConfError *error)
+/* One that is not good is added to l (NULL: not wanted). */
+static int check_ca_bundles(const Conf *c, FileList *l, ConfError *error)
 {
         for (size_t i = 0; i < c->n_registries; i++) {
                 const ConfRegistry *registry = &c->registries[i];
@@ -109,13 +150,13 @@ static int check_ca_bundles(const Conf *c, ConfError *error)
 
                 if (r < 0) {
                         conf_check_prefix(registry, error);
-                        return r;
+                        return l && add_path(l, registry->aws.ca_bundle) < 0 ? -ENOMEM : r;
                 }
         }
         return 0;
 }
 
-static int load_conf(const Options *o, bool registries, Conf **ret, SetupError *error)
+static int load_conf(const Options *o, bool registries, FileList *l, Conf **ret, SetupError *error)
 {
         _cleanup_(conf_freep) Conf *c = NULL;
         ConfError why = { "" };
@@ -130,7 +171,7 @@ static int load_conf(const Options *o, bool registries, Conf **ret, SetupError *
         if (registries)
                 r = conf_check(c, &why);
         if (r >= 0 && registries)
-                r = check_ca_bundles(c, &why);
+                r = check_ca_bundles(c, l, &why);
         if (r < 0)
                 return fail(error, r, why.text, EX_CONFIG);
         *ret = TAKE_PTR(c);
@@ -195,44 +236,6 @@ static int load_eks(const KubeConfig *kube, const Conf *conf, EksConfig **ret, S
 
 /* --- which files ----------------------------------------------------------------------------------- */
 
-/* Paths, each once: registries may share them. */
-typedef struct FileList {
-        char **paths; /* NULL-terminated; NULL: none */
-        size_t n;
-} FileList;
-
-static void file_list_done(FileList *l)
-{
-        l->paths = words_free(l->paths);
-}
-
-static int add_path(FileList *l, const char *path)
-{
-        char **paths;
-
-        for (size_t i = 0; i < l->n; i++)
-                if (streq(l->paths[i], path))
-                        return 0;
-        paths = reallocarray(l->paths, l->n + 2, sizeof(*paths));
-        if (!paths)
-                return -ENOMEM;
-        l->paths = paths;
-        paths[l->n] = strdup(path);
-        if (!paths[l->n])
-                return -ENOMEM;
-        paths[++l->n] = NULL;
-        return 0;
-}
-
-static int add_paths(FileList *l, char *const *paths)
-{
-        int r = 0;
-
-        for (; paths && *paths && r >= 0; paths++)
-                r = add_path(l, *paths);
-        return r;
-}
-
 static int add_conf(FileList *l, const Options *o)
 {
         _cleanup_free_ char *path = config_path(o), *folder = path ? str_printf("%s.d", path) : NULL;
@@ -263,7 +266,7 @@ static int fill(const Options *options, Setup *s, FileList *l, SetupError *error
         _cleanup_(words_freep) char **files = NULL;
         int r;
 
-        r = load_conf(options, true, &s->conf, error);
+        r = load_conf(options, true, l, &s->conf, error);
         if (r < 0)
                 return r;
         if (add_registries(l, s->conf) < 0)
@@ -312,9 +315,9 @@ int setup_load_cluster(const Options *options, Setup **ret, SetupError *error)
         if (!s)
                 return fail(error, -ENOMEM, "", EXIT_FAILURE);
         /* What makes tokens for the cluster may need the keys of [aws], if they are there. */
-        r = load_conf(options, true, &s->conf, error);
+        r = load_conf(options, true, NULL, &s->conf, error);
         if (r < 0)
-                r = load_conf(options, false, &s->conf, error);
+                r = load_conf(options, false, NULL, &s->conf, error);
         if (r < 0)
                 return r;
         r = load_kube_config(options, s->conf, &s->kube, &files, error);

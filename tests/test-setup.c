@@ -182,6 +182,10 @@ static void test_what_was_looked_for_in_vain(void **state)
         assert_string_equal(looked_for[2], "/none");
         assert_string_equal(looked_for[3] + strlen(folder), "/.aws/config");
         assert_null(looked_for[4]);
+        folder_put("eatr.conf", AWS("eu-west-1") "ca_bundle = /none.pem\n");
+        check_fails(&o, EX_CONFIG, "/none.pem: No such file");
+        assert_string_equal(looked_for[2], "/none.pem");
+        assert_null(looked_for[3]);
         folder_put("eatr.conf", "nonsense\n");
         check_fails(&o, EX_CONFIG, "eatr.conf:1: ");
         check_files(looked_for, own_files);
