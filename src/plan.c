@@ -271,8 +271,10 @@ static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now,
 
 static const BackoffPolicy *backoff_of(HttpOutcome outcome, const KubeStatus *status)
 {
-        /* A Secret that cannot be changed, or is another one, has not been seen yet, and soon will be. */
-        if (status->immutable || status->other_uid)
+        /* A Secret that cannot be changed, or is another one, has not been seen yet, and soon will be; nor has
+         * the end of the namespace. But that may be the end of the one before of that name, which one API
+         * server of several has yet to hear of, and which no watch will tell of again. */
+        if (status->immutable || status->other_uid || status->namespace_terminating)
                 return &backoff_passing;
         if (status->denial == KUBE_DENIAL_RIGHTS)
                 return &backoff_rights;
@@ -290,10 +292,6 @@ PlanScope plan_failed(Target *t, const Plan *p, HttpOutcome outcome, const KubeS
                 return PLAN_SCOPE_CLUSTER;
         if (p->action == PLAN_INSPECT) {
                 plan_inspected(t, p, "");
-                return PLAN_SCOPE_TARGET;
-        }
-        if (status->namespace_terminating) {
-                t->verdict = MATCH_TERMINATING; /* a watch event will say how it went on */
                 return PLAN_SCOPE_TARGET;
         }
         if (status->immutable && p->version > 0) {

@@ -137,7 +137,7 @@ void plan_succeeded(Target *t, const Plan *p, usec_t now);
 void plan_inspected(Target *t, const Plan *p, const char *type);
 
 /* What a failed write, or an inspection, tells. Changes the target and returns PLAN_SCOPE_TARGET if it
- * speaks of this namespace alone, which then waits, is refused or is no longer wanted; leaves it to its turn
+ * speaks of this namespace alone, which then waits or is refused; leaves it to its turn
  * and returns PLAN_SCOPE_CLUSTER if any other write would have fared the same. random is for the backoff. */
 typedef enum PlanScope {
         PLAN_SCOPE_TARGET,

@@ -299,9 +299,11 @@ static const char *failure_id(const KubeStatus *status)
 
 void writer_log_failed(WriterLog *l, Node *n, HttpOutcome outcome, const KubeStatus *status, usec_t now)
 {
-        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT || status->other_uid, news;
+        bool settles = outcome == HTTP_NOT_FOUND || outcome == HTTP_CONFLICT || status->other_uid ||
+                       status->namespace_terminating;
         const char *what = n->plan.action == PLAN_DELETE ? "delet" : "writ";
         char text[CLOCK_DURATION_MAX];
+        bool news;
 
         /* What a watch event will settle is not worth a warning, unless none does. */
         if ((settles && n->target.failures <= 1) || n->target.retry_at <= now) {

@@ -686,7 +686,7 @@ static const struct {
         { "409 Conflict", SCRIPT_STATUS(409, "Conflict", ""), ALONE, PLAN_CREATE },
         { "403 Forbidden", SCRIPT_STATUS(403, "Forbidden", ""), ALONE, PLAN_CREATE },
         { "403 Forbidden", SCRIPT_STATUS(403, "Forbidden", SCRIPT_CAUSE("NamespaceTerminating")), ALONE,
-          PLAN_UNWANTED },
+          PLAN_CREATE },
         { "400 Bad Request", SCRIPT_STATUS(400, "BadRequest", ""), ALONE, PLAN_CREATE },
         { "422 Unprocessable Entity", SCRIPT_STATUS(422, "Invalid", ""), ALONE, PLAN_CREATE },
         { "401 Unauthorized", SCRIPT_STATUS(401, "Unauthorized", ""), ALL, PLAN_CREATE },
