@@ -253,10 +253,11 @@ static int make_registries(Eatr *e, const EatrConfig *config, const RegistriesPa
                               ret);
 }
 
+/* past: NULL, or the one that goes on reading with the same auth. */
 static int make_keyring(Eatr *e, const EatrConfig *config, KubeAuth *auth, Registries *registries,
-                        Keyring **ret)
+                        const Keyring *past, Keyring **ret)
 {
-        return keyring_new(e->event, auth, &e->kube_stats, config->registries, registries, ret);
+        return keyring_new(e->event, auth, &e->kube_stats, config->registries, registries, past, ret);
 }
 
 /* With what an earlier run has left. */
@@ -299,7 +300,7 @@ int eatr_new(sd_event *event, const EatrConfig *config, Eatr **ret)
         r = make_first_registries(e);
         if (r < 0)
                 return r;
-        r = make_keyring(e, config, e->auth, e->registries, &e->keyring);
+        r = make_keyring(e, config, e->auth, e->registries, NULL, &e->keyring);
         if (r < 0)
                 return r;
         r = use_auths(e);
@@ -320,6 +321,7 @@ static void replace_registries(Eatr *e, Registries *registries, Keyring *keyring
         const Auths *old = registries_auths(e->registries), *new = registries_auths(registries);
         bool changed = new && !auths_equal(old, new);
 
+        keyring_take_over(keyring, e->keyring);
         (void) keyring_free(e->keyring);
         (void) registries_free(e->registries);
         e->registries = registries;
@@ -395,7 +397,7 @@ int eatr_reload(Eatr *e, const EatrConfig *config)
         r = make_next_auth(e, config, &login, &auth, &expiry);
         if (r < 0)
                 return r;
-        r = make_keyring(e, config, auth ? auth : e->auth, registries, &keyring);
+        r = make_keyring(e, config, auth ? auth : e->auth, registries, auth ? NULL : e->keyring, &keyring);
         if (r < 0)
                 return r;
         r = same_cluster(&e->config, config)

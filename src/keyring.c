@@ -11,7 +11,7 @@
 typedef struct Entry {
         Keyring *keyring;
         const char *secret;
-        KubeKeys *keys;
+        KubeKeys *keys; /* NULL: still the one's before */
         bool known; /* there were some */
 } Entry;
 
@@ -35,30 +35,31 @@ static void on_changed(AwsCredentials *credentials, const char *problem, void *u
         registries_put_keys(e->keyring->registries, e->secret, credentials, problem);
 }
 
-static bool is_known(const Keyring *k, const char *secret)
+static Entry *find(const Keyring *k, const char *secret)
 {
-        for (size_t i = 0; i < k->n; i++)
+        for (size_t i = 0; k && i < k->n; i++)
                 if (streq(k->entries[i].secret, secret))
-                        return true;
-        return false;
+                        return &k->entries[i];
+        return NULL;
 }
 
-static int add(Keyring *k, sd_event *event, KubeAuth *auth, const char *secret)
+static int add(Keyring *k, sd_event *event, KubeAuth *auth, const char *secret, const Keyring *past)
 {
         Entry *e = &k->entries[k->n];
-        int r;
+        int r = 0;
 
-        if (is_known(k, secret))
+        if (find(k, secret))
                 return 0;
         *e = (Entry){ .keyring = k, .secret = secret };
-        r = kube_keys_new(event, auth, k->stats, secret, on_changed, e, &e->keys);
+        if (!find(past, secret))
+                r = kube_keys_new(event, auth, k->stats, secret, on_changed, e, &e->keys);
         if (r >= 0)
                 k->n++;
         return r;
 }
 
 int keyring_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const RegistryConfigs *configs,
-                Registries *registries, Keyring **ret)
+                Registries *registries, const Keyring *past, Keyring **ret)
 {
         _cleanup_(keyring_freep) Keyring *k = NULL;
         int r = 0;
@@ -73,17 +74,31 @@ int keyring_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const Registr
                 return -ENOMEM;
         for (size_t i = 0; i < configs->n && r >= 0; i++)
                 if (configs->items[i].source->kind == AWS_SOURCE_CLUSTER_SECRET)
-                        r = add(k, event, auth, configs->items[i].source->secret);
+                        r = add(k, event, auth, configs->items[i].source->secret, past);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(k);
         return 0;
 }
 
+void keyring_take_over(Keyring *k, Keyring *past)
+{
+        for (size_t i = 0; i < k->n; i++) {
+                Entry *e = &k->entries[i], *old = find(past, e->secret);
+
+                if (e->keys || !old)
+                        continue;
+                e->keys = TAKE_PTR(old->keys);
+                e->known = old->known;
+                kube_keys_hand_over(e->keys, on_changed, e);
+                kube_keys_hurry(e->keys);
+        }
+}
+
 bool keyring_stalled(const Keyring *k, usec_t now)
 {
         for (size_t i = 0; i < k->n; i++)
-                if (kube_keys_stalled(k->entries[i].keys, now))
+                if (k->entries[i].keys && kube_keys_stalled(k->entries[i].keys, now))
                         return true;
         return false;
 }

@@ -287,6 +287,15 @@ int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char 
         return 0;
 }
 
+void kube_keys_hand_over(KubeKeys *k, kube_keys_changed_t changed, void *userdata)
+{
+        k->changed = changed;
+        k->userdata = userdata;
+        k->told = aws_credentials_unref(k->told);
+        k->told_problem[0] = '\0';
+        tell(k);
+}
+
 bool kube_keys_stalled(const KubeKeys *k, usec_t now)
 {
         return kube_watch_stalled(k->watch, now);

@@ -26,6 +26,9 @@ typedef void (*kube_keys_changed_t)(AwsCredentials *credentials, const char *pro
 int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char *secret,
                   kube_keys_changed_t changed, void *userdata, KubeKeys **ret);
 
+/* Has another one told from now on, of all that is known already, too. */
+void kube_keys_hand_over(KubeKeys *k, kube_keys_changed_t changed, void *userdata);
+
 /* See kube_watch_stalled(). */
 bool kube_keys_stalled(const KubeKeys *k, usec_t now);
 

@@ -91,6 +91,8 @@ static struct Keyring {
         const RegistryConfigs *configs;
         const Registries *registries;
         int new_result;
+        const Keyring *past;
+        bool taken_over;
 } keyring;
 
 static unsigned n_alive;
@@ -228,7 +230,7 @@ Registries *registries_free(Registries *r)
 }
 
 int keyring_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const RegistryConfigs *configs,
-                Registries *r, Keyring **ret)
+                Registries *r, const Keyring *past, Keyring **ret)
 {
         if (keyring.new_result < 0)
                 return keyring.new_result;
@@ -237,8 +239,15 @@ int keyring_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const Registr
         keyring.stats = stats;
         keyring.configs = configs;
         keyring.registries = r;
+        keyring.past = past;
         *ret = &keyring;
         return 0;
+}
+
+void keyring_take_over(Keyring *k, Keyring *past)
+{
+        assert_ptr_equal(past, &keyring);
+        keyring.taken_over = true;
 }
 
 Keyring *keyring_free(Keyring *k)
@@ -543,6 +552,8 @@ static void test_a_reload_keeps_what_need_not_end(void **state)
         assert_ptr_equal(other_registries.past, &token);
         assert_ptr_equal(other_registries.state, registries.state);
         assert_ptr_equal(keyring.registries, &other_registries);
+        assert_ptr_equal(keyring.past, &keyring); /* it reads on */
+        assert_true(keyring.taken_over);
         assert_ptr_equal(keyring.configs, &new_configs);
         assert_int_equal(cluster.n_auths, 1); /* nothing is new */
         assert_int_equal(n_saves, 1);
@@ -590,6 +601,7 @@ static void check_replaced(const EatrConfig *config, Auths *left)
         assert_int_equal(cluster.n_auths, 1); /* what is new is not for the old one */
         assert_ptr_equal(another_cluster.took_over, &cluster);
         assert_ptr_equal(another_cluster.config.auth, keyring.auth);
+        assert_int_equal(keyring.past == NULL, config->kube != &kube);
         assert_ptr_equal(another_cluster.kube_stats, cluster.kube_stats);
         assert_ptr_equal(kube_auth_config(keyring.auth), config->kube);
         assert_ptr_equal(eatr_cluster(eatr), &another_cluster);

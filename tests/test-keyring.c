@@ -22,7 +22,7 @@ struct KubeKeys {
         char secret[64];
         kube_keys_changed_t changed;
         void *userdata;
-        bool stalled;
+        bool stalled, hurried;
 };
 
 static KubeKeys *watched[SECRETS_MAX];
@@ -54,6 +54,17 @@ static bool double_keys_stalled(const KubeKeys *k, usec_t now)
         return k->stalled && now == 17;
 }
 
+static void double_keys_hand_over(KubeKeys *k, kube_keys_changed_t changed, void *userdata)
+{
+        k->changed = changed;
+        k->userdata = userdata;
+}
+
+static void double_keys_hurry(KubeKeys *k)
+{
+        k->hurried = true;
+}
+
 static KubeKeys *double_keys_free(KubeKeys *k)
 {
         for (size_t i = 0; i < n_watched; i++)
@@ -72,6 +83,8 @@ static void double_put_keys(Registries *r, const char *secret, AwsCredentials *k
 
 #define kube_keys_new double_keys_new
 #define kube_keys_stalled double_keys_stalled
+#define kube_keys_hand_over double_keys_hand_over
+#define kube_keys_hurry double_keys_hurry
 #define kube_keys_free double_keys_free
 #define registries_put_keys double_put_keys
 #define log_full said_log
@@ -100,7 +113,7 @@ static int begin(Keyring **ret, size_t first, size_t n)
 {
         const RegistryConfigs configs = { .items = items + first, .n = n };
 
-        return keyring_new(NULL, NULL, &stats, &configs, (Registries *) put, ret);
+        return keyring_new(NULL, NULL, &stats, &configs, (Registries *) put, NULL, ret);
 }
 
 static int setup(void **state)
@@ -191,6 +204,49 @@ static void test_what_cannot_begin_leaves_nothing(void **state)
         assert_int_equal(n_watched, 2);
 }
 
+/* A reload with the same API server: what is read already is not read anew. */
+static void test_the_next_one_goes_on_reading(void **state)
+{
+        const RegistryConfigs configs = { .items = items + 2, .n = 2 };
+        Keyring *past = *state, *next;
+        KubeKeys *one = watched[0], *two = watched[1];
+
+        tell(one, "AKIAONE", NULL);
+        fails_at = n_watched;
+        assert_return_code(keyring_new(NULL, NULL, &stats, &configs, (Registries *) put, past, &next), 0);
+        assert_false(keyring_stalled(next, 17));
+        tell(two, "AKIAOLD", NULL); /* to the old one, as long as it is there */
+        assert_string_equal(put, "ns/two AKIAOLD none");
+        keyring_take_over(next, past);
+        *state = next;
+        assert_null(keyring_free(past));
+        assert_int_equal(n_watched, 2);
+        assert_true(one->hurried && two->hurried);
+        tell(one, NULL, "Secret ns/one: there is no such Secret");
+        assert_string_equal(put, "ns/one none Secret ns/one: there is no such Secret");
+        assert_non_null(strstr(said, "keys that were there before stay in use"));
+}
+
+/* What only one of them reads is its own. */
+static void test_the_next_one_reads_others(void **state)
+{
+        const RegistryConfigs first = { .items = items, .n = 1 };
+        Keyring *past, *next = *state;
+
+        (void) keyring_free(next);
+        assert_return_code(keyring_new(NULL, NULL, &stats, &first, (Registries *) put, NULL, &past), 0);
+        assert_return_code(keyring_new(NULL, NULL, &stats,
+                                       &(RegistryConfigs){ .items = items + 1, .n = 2 }, (Registries *) put,
+                                       past, &next),
+                           0);
+        assert_int_equal(n_watched, 2);
+        keyring_take_over(next, past);
+        *state = next;
+        (void) keyring_free(past);
+        assert_int_equal(n_watched, 1);
+        assert_string_equal(watched[0]->secret, "ns/two");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -201,6 +257,8 @@ int main(void)
                 TEST(test_one_that_is_stuck_is_seen),
                 TEST(test_without_such_secrets_there_is_nothing_to_do),
                 TEST(test_what_cannot_begin_leaves_nothing),
+                TEST(test_the_next_one_goes_on_reading),
+                TEST(test_the_next_one_reads_others),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

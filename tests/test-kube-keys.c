@@ -194,6 +194,30 @@ static void test_absent_and_then_created(void **state)
         expect_keys(f, "AKIAEXAMPLE", "wJalrXUtnFEMI", NULL);
 }
 
+/* Another one is told all that is known already, and of what changes, without another list. */
+static void test_handed_over(void **state)
+{
+        Fixture *f = *state;
+        ScriptPeer *p = list(f, SECRETS(SECRET("5", DATA(ID, KEY))));
+
+        expect_keys(f, "AKIAEXAMPLE", "wJalrXUtnFEMI", NULL);
+        kube_keys_hand_over(f->keys, on_changed, f);
+        expect_keys(f, "AKIAEXAMPLE", "wJalrXUtnFEMI", NULL);
+        change(p, "6", DATA(ID, OTHER_KEY));
+        expect_keys(f, "AKIAEXAMPLE", "otherkey", NULL);
+}
+
+/* Before anything is known there is nothing to tell. */
+static void test_handed_over_early(void **state)
+{
+        Fixture *f = *state;
+
+        kube_keys_hand_over(f->keys, on_changed, f);
+        expect_no_news(f);
+        (void) list(f, SECRETS(SECRET("5", DATA(ID, KEY))));
+        expect_keys(f, "AKIAEXAMPLE", "wJalrXUtnFEMI", NULL);
+}
+
 static void test_edited_and_deleted(void **state)
 {
         Fixture *f = *state;
@@ -442,6 +466,8 @@ int main(void)
                 TEST(test_both_spellings),
                 TEST(test_absent_and_then_created),
                 TEST(test_edited_and_deleted),
+                TEST(test_handed_over),
+                TEST(test_handed_over_early),
                 TEST(test_values_that_are_of_no_use),
                 TEST(test_large_values),
                 TEST(test_forbidden),
