@@ -126,6 +126,16 @@ class ApiServer(KubeApi):
             body["immutable"] = True
         self.store.update(namespace, name, body, manager)
 
+    def put_account(self, namespace: str, name: str = "default", *entries: str) -> None:
+        """Creates or replaces a service account with these imagePullSecrets."""
+        body: Object = {"metadata": {}, "imagePullSecrets": [{"name": entry} for entry in entries]}
+        self.store.write("serviceaccounts", namespace, name, body)
+
+    def account_entries(self, namespace: str, name: str = "default") -> list[str]:
+        """The names in a service account's imagePullSecrets; [] if there is none."""
+        found = self.store.find("serviceaccounts", namespace, name) or {}
+        return [entry["name"] for entry in found.get("imagePullSecrets", [])]
+
     def edit_secret(
         self,
         namespace: str,

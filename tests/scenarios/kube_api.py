@@ -17,12 +17,15 @@ from kube_request import (
     FULL,
     METADATA,
     METADATA_LIST,
+    TABLE,
     Injection,
     discovery,
     field_selector,
+    json_patched,
     label_selector,
     not_acceptable,
     parse,
+    table_of,
     version_of,
     wanted_form,
 )
@@ -140,6 +143,8 @@ class KubeApi(Double):
     def _collection(self, handler: Handler, resource: str, namespace: str | None = None) -> None:
         record, query = handler.record, handler.record.query
         form = wanted_form(record)
+        if form == TABLE:
+            raise not_acceptable("this stand-in has tables of single Secrets only")
         if form == FULL and not self._is_readable(resource, namespace, query.get("fieldSelector", "")):
             self._violation(record, "asks for whole objects")
             if resource == "secrets":
@@ -268,14 +273,22 @@ class KubeApi(Double):
 
     def _send_object(self, handler: Handler, status: int, obj: Object) -> None:
         form = wanted_form(handler.record)
-        if form == METADATA_LIST:
-            raise not_acceptable(f"one object is no {METADATA_LIST}")
+        if form in (METADATA_LIST, TABLE):
+            raise not_acceptable(f"one object is no {form}")
         if form == METADATA:
             obj = {"kind": METADATA, **META_V1, "metadata": obj["metadata"]}
         self.send(handler, status, obj)
 
     def _get(self, handler: Handler, resource: str, name: str, namespace: str = "") -> None:
-        self._send_object(handler, 200, self.store.get(resource, namespace, name))
+        record, found = handler.record, self.store.get(resource, namespace, name)
+        form = wanted_form(record)
+        if resource != "secrets" or form == METADATA:
+            self._send_object(handler, 200, found)
+            return
+        bare = form == TABLE and record.query.get("includeObject") == "None"
+        if not bare:
+            self._violation(record, "reads a Secret's data")
+        self.send(handler, 200, table_of(found, not bare) if form == TABLE else found)
 
     def _apply(self, handler: Handler, namespace: str, name: str) -> None:
         record, query = handler.record, handler.record.query
@@ -305,6 +318,8 @@ class KubeApi(Double):
         self._send_object(handler, status, obj)
 
     def _delete_secret(self, handler: Handler, namespace: str, name: str) -> None:
+        if wanted_form(handler.record) != METADATA:
+            self._violation(handler.record, "has a Secret sent back that finalizers hold")
         with self.store.changed:
             found = self.store.get("secrets", namespace, name)
             wanted = parse(handler.record.body).get("preconditions") if handler.record.body else None
@@ -319,6 +334,26 @@ class KubeApi(Double):
             "details": details,
         }
         self.send(handler, 200, status)
+
+    def _post_account(self, handler: Handler, namespace: str) -> None:
+        body = parse(handler.record.body)
+        name = body["metadata"]["name"]
+        self.store.writable_namespace(namespace, name, create=True)
+        with self.store.changed:
+            if self.store.find("serviceaccounts", namespace, name):
+                details = {"name": name, "kind": "serviceaccounts"}
+                raise ApiError(409, "AlreadyExists", f'serviceaccounts "{name}" already exists', details)
+            made = self.store.write("serviceaccounts", namespace, name, body)
+        self.send(handler, 201, made or {})
+
+    def _patch_account(self, handler: Handler, namespace: str, name: str) -> None:
+        record = handler.record
+        if record.headers.get("Content-Type") != "application/json-patch+json":
+            self._violation(record, "patches a list that others' entries are in as a whole")
+        with self.store.changed:
+            found = self.store.get("serviceaccounts", namespace, name)
+            made = self.store.write("serviceaccounts", namespace, name, json_patched(found, record.body))
+        self.send(handler, 200, made or {})
 
     def _post_namespace(self, handler: Handler) -> None:
         meta = parse(handler.record.body).get("metadata") or {}
@@ -395,6 +430,8 @@ ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("GET", rf"{_IN}/(?P<resource>secrets)/{_NAME}", KubeApi._get),
     ("PATCH", rf"{_IN}/secrets/{_NAME}", KubeApi._apply),
     ("DELETE", rf"{_IN}/secrets/{_NAME}", KubeApi._delete_secret),
+    ("POST", rf"{_IN}/serviceaccounts", KubeApi._post_account),
+    ("PATCH", rf"{_IN}/serviceaccounts/{_NAME}", KubeApi._patch_account),
     ("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", KubeApi._access_review),
     ("POST", _EVENTS, KubeApi._post_event),
     ("PATCH", rf"{_EVENTS}/{_NAME}", KubeApi._patch_event),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from kube_store import ApiError, Match
 
 METADATA = "PartialObjectMetadata"
 METADATA_LIST = "PartialObjectMetadataList"
+TABLE = "Table"
 FULL = "full"
 
 _NAME: Callable[[Object], Any] = lambda item: item["metadata"]["name"]  # noqa: E731
@@ -30,6 +32,7 @@ _FIELDS: dict[str, dict[str, Callable[[Object], Any]]] = {
         "metadata.namespace": lambda item: item["metadata"]["namespace"],
         "type": lambda item: item["type"],
     },
+    "serviceaccounts": {"metadata.name": _NAME},
 }
 _REQUIREMENT = re.compile(
     r"\s*(?:!\s*(?P<absent>[^\s=!,()]+)|(?P<key>[^\s=!,()]+)"
@@ -75,14 +78,14 @@ def not_acceptable(why: str) -> ApiError:
 
 
 def wanted_form(record: Record) -> str:
-    """What the Accept header asks for: METADATA, METADATA_LIST or FULL. A Table is not known here."""
+    """What the Accept header asks for: METADATA, METADATA_LIST, TABLE or FULL."""
     for part in record.headers.get("Accept", "*/*").split(","):
         media, *rest = part.replace(" ", "").split(";")
         options = dict(option.partition("=")[::2] for option in rest)
         if media in ("application/json", "application/*", "*/*"):
             if "as" not in options:
                 return FULL
-            if options["as"] in (METADATA, METADATA_LIST) and (options.get("g"), options.get("v")) == (
+            if options["as"] in (METADATA, METADATA_LIST, TABLE) and (options.get("g"), options.get("v")) == (
                 "meta.k8s.io",
                 "v1",
             ):
@@ -96,6 +99,41 @@ def version_of(query: dict[str, str]) -> int | None:
     if text and not text.isdigit():
         raise ApiError(400, "BadRequest", f'invalid resource version "{text}"')
     return int(text) if text else None
+
+
+def json_patched(found: Object, patch: bytes) -> Object:
+    """A copy of an object after a JSON Patch of test, add and remove; 422 if it does not hold."""
+    new = copy.deepcopy(found)
+    for step in json.loads(patch):
+        *parents, key = [part.replace("~1", "/").replace("~0", "~") for part in step["path"].split("/")[1:]]
+        try:
+            at: Any = new
+            for parent in parents:
+                at = at[int(parent) if isinstance(at, list) else parent]
+            if isinstance(at, list):
+                key = len(at) if key == "-" else int(key)  # type: ignore[assignment]
+            if step["op"] == "test" and at[key] != step["value"]:
+                raise KeyError(key)
+            if step["op"] == "remove":
+                del at[key]
+            elif step["op"] == "add" and isinstance(at, list):
+                at.insert(key, step["value"])
+            elif step["op"] == "add":
+                at[key] = step["value"]
+        except (KeyError, IndexError, ValueError, TypeError):
+            text = f"the server rejected our request due to an error in our request: {step['path']}"
+            raise ApiError(422, "Invalid", text) from None
+    return new
+
+
+def table_of(secret: Object, with_object: bool) -> Object:
+    """A Secret as kubectl shows it, which has nothing of the data unless the object is asked for."""
+    columns = [{"name": name, "type": "string"} for name in ("Name", "Type", "Data", "Age")]
+    cells = [secret["metadata"]["name"], secret["type"], len(secret.get("data", {})), "1s"]
+    row: Object = {"cells": cells, **({"object": secret} if with_object else {})}
+    meta = {"resourceVersion": secret["metadata"]["resourceVersion"]}
+    whole = {"kind": TABLE, "apiVersion": "meta.k8s.io/v1", "metadata": meta}
+    return {**whole, "columnDefinitions": columns, "rows": [row]}
 
 
 def parse(body: bytes) -> Object:

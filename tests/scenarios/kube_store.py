@@ -156,12 +156,13 @@ class Store:
             return self.write("namespaces", "", name, new) or new
 
     def remove_namespace(self, name: str) -> None:
-        """Deletes a namespace with the Secrets in it."""
+        """Deletes a namespace with the Secrets and service accounts in it."""
         with self.changed:
             self.get("namespaces", "", name)
-            for item in self.items("secrets"):
-                if item["metadata"]["namespace"] == name:
-                    self.write("secrets", name, item["metadata"]["name"], None)
+            for resource in ("secrets", "serviceaccounts"):
+                for item in self.items(resource):
+                    if item["metadata"]["namespace"] == name:
+                        self.write(resource, name, item["metadata"]["name"], None)
             self.write("namespaces", "", name, None)
 
     def writable_namespace(self, namespace: str, name: str, create: bool) -> None:
