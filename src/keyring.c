@@ -12,7 +12,7 @@ typedef struct Entry {
         Keyring *keyring;
         const char *secret;
         KubeKeys *keys; /* NULL: still the one's before */
-        bool known; /* there were some */
+        bool known;     /* there were some */
 } Entry;
 
 struct Keyring {
