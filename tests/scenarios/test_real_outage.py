@@ -6,6 +6,7 @@ $EATR_TEST_OUTAGE_SECONDS is how long; a minute shows more than the 6 s of the n
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,3 +100,22 @@ def test_ecr_dies_and_comes_back(site: Site) -> None:
     site.last()
     site.ecr.start()
     site.check_recovered("after-ecr", uids)
+
+
+def test_connections_that_the_server_sends_away_cost_nothing(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    """As servers do to spread clients over them, and newer ones with each 401: GOAWAY, by chance."""
+    flags = ("--goaway-chance=0.02",)
+    plane = ControlPlane(
+        control_plane.assets, tmp_path / "plane", controllers=("namespace",), apiserver_flags=flags
+    )
+    with plane, Ecr() as ecr, eatrs(tmp_path, plane, ecr) as make:
+        plane.create_namespaces(f"team-{n}" for n in range(COUNT))
+        one = make({"renewal": {"auth_token_renewal_interval": "1s"}}).start()
+        one.wait_metric("secret_renewals_total", lambda value: value >= 8 * COUNT, 60)
+        samples = one.metrics()
+        assert samples["eatr_secret_write_failures_total"] == 0
+        assert samples["eatr_watch_restarts_total"] == 0
+        codes = {name for name in samples if name.startswith("eatr_kube_requests_total{")}
+        assert not [name for name in codes if not re.search(r'code="20[01]"', name)]
