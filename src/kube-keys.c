@@ -296,6 +296,11 @@ void kube_keys_hand_over(KubeKeys *k, kube_keys_changed_t changed, void *userdat
         tell(k);
 }
 
+void kube_keys_hurry(KubeKeys *k)
+{
+        kube_watch_hurry(k->watch);
+}
+
 bool kube_keys_stalled(const KubeKeys *k, usec_t now)
 {
         return kube_watch_stalled(k->watch, now);

@@ -29,7 +29,8 @@ int kube_keys_new(sd_event *event, KubeAuth *auth, KubeStats *stats, const char 
 /* Has another one told from now on, of all that is known already, too. */
 void kube_keys_hand_over(KubeKeys *k, kube_keys_changed_t changed, void *userdata);
 
-/* See kube_watch_stalled(). */
+/* See kube_watch_hurry() and kube_watch_stalled(). */
+void kube_keys_hurry(KubeKeys *k);
 bool kube_keys_stalled(const KubeKeys *k, usec_t now);
 
 /* NULL is fine. */
