@@ -8,11 +8,25 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define WARNINGS_MAX 20U
+#define FAILURES_MAX 20U
+#define CONFLICTS_MAX 100U
 #define WARNINGS_INTERVAL (5 * USEC_PER_MINUTE)
 
 /* For what is not logged, as it has been before. */
 #define LOG_NOTHING (-1)
+
+/* what namespaces do of which there are so many. */
+static bool may_warn(WriterLogBudget *b, unsigned max, const char *what, usec_t now)
+{
+        if (now >= b->until)
+                *b = (WriterLogBudget){ .until = now + WARNINGS_INTERVAL };
+        b->n++;
+        if (b->n == max + 1)
+                log_warning("More namespaces %s; they are counted in eatr_namespaces, and logged when "
+                            "debugging",
+                            what);
+        return b->n <= max;
+}
 
 /* What the owners of a namespace may want to know, too. */
 static bool concerns_owners(const char *id, KubeEventReason *ret)
@@ -128,11 +142,21 @@ static void log_kept(const WriterLog *l, const Node *n)
                          l->secret_name, *manager ? manager : "others");
 }
 
-static void log_fight(const WriterLog *l, Node *n)
+/* How loudly a conflict is told of, which may last since before. */
+static int conflict_level(WriterLog *l, bool begins, usec_t now)
+{
+        if (!begins)
+                return LOG_NOTHING;
+        return may_warn(&l->conflicts, CONFLICTS_MAX, "have a Secret in conflict", now)
+                       ? LOG_WARNING
+                       : LOG_DEBUG;
+}
+
+static void log_fight(WriterLog *l, Node *n, usec_t now)
 {
         const Target *t = &n->target;
         const char *who = t->secret.exists && *t->secret.manager ? t->secret.manager : "something";
-        int level = n->fighting ? LOG_NOTHING : LOG_WARNING;
+        int level = conflict_level(l, !n->fighting, now);
 
         n->fighting = true;
         if (t->verdict != MATCH_WANTED)
@@ -172,14 +196,12 @@ static bool is_passing(PlanReason reason)
         }
 }
 
-static void log_state(const WriterLog *l, const Node *n, bool begins)
+static void log_state(WriterLog *l, const Node *n, bool begins, usec_t now)
 {
-        int level = begins ? LOG_WARNING : LOG_NOTHING;
-
         if (n->plan.reason == PLAN_FOREIGN)
-                log_foreign(l, n, level);
+                log_foreign(l, n, conflict_level(l, begins, now));
         else if (n->plan.reason == PLAN_REFUSED)
-                log_refused(l, n, level);
+                log_refused(l, n, conflict_level(l, begins, now));
         else if (l->events)
                 events_settle(l->events, n->name);
         if (begins && (n->plan.reason == PLAN_KEPT || n->plan.reason == PLAN_SHARED))
@@ -189,14 +211,14 @@ static void log_state(const WriterLog *l, const Node *n, bool begins)
                          l->secret_name);
 }
 
-void writer_log_planned(const WriterLog *l, Node *n, usec_t now)
+void writer_log_planned(WriterLog *l, Node *n, usec_t now)
 {
         log_peace(l, n, now);
         if (n->plan.reason == PLAN_FIGHTING)
-                log_fight(l, n);
+                log_fight(l, n, now);
         if (n->plan.action == PLAN_INSPECT || is_passing(n->plan.reason))
                 return;
-        log_state(l, n, n->plan.reason != n->told);
+        log_state(l, n, n->plan.reason != n->told, now);
         n->told = n->plan.reason;
 }
 
@@ -251,19 +273,6 @@ void writer_log_written(const WriterLog *l, Node *n, long code)
 
 /* --- what fails ------------------------------------------------------------------------------------ */
 
-static bool may_warn(WriterLog *l, usec_t now)
-{
-        if (now >= l->warnings_until) {
-                l->warnings = 0;
-                l->warnings_until = now + WARNINGS_INTERVAL;
-        }
-        l->warnings++;
-        if (l->warnings == WARNINGS_MAX + 1)
-                log_warning("More namespaces are failing; they are counted in eatr_namespaces, and logged "
-                            "when debugging");
-        return l->warnings <= WARNINGS_MAX;
-}
-
 /* What one namespace lacks the others most likely do, too. */
 static bool is_news(WriterLog *l, const Node *n, const KubeStatus *status, usec_t now)
 {
@@ -275,7 +284,8 @@ static bool is_news(WriterLog *l, const Node *n, const KubeStatus *status, usec_
                 l->rights_told |= right;
                 return !told;
         }
-        return (!n->warned || !n->problem || !streq(n->problem, status->message)) && may_warn(l, now);
+        return (!n->warned || !n->problem || !streq(n->problem, status->message)) &&
+               may_warn(&l->failures, FAILURES_MAX, "are failing", now);
 }
 
 static const char *advice(const KubeStatus *status)

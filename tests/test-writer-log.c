@@ -65,7 +65,7 @@ static Node node(const char *name)
                 said[0] = '\0';                    \
         } while (0)
 
-static void plan(const WriterLog *l, Node *n, PlanReason reason)
+static void plan(WriterLog *l, Node *n, PlanReason reason)
 {
         n->plan.reason = reason;
         writer_log_planned(l, n, NOW);
@@ -96,7 +96,7 @@ static void test_a_state_is_told_when_it_begins(void **state)
                 { PLAN_GOING, "6 namespace a: Secret ecr is being deleted, waiting for its finalizers\n" },
                 { PLAN_KEPT, "7 namespace a: keeping Secret ecr, which gets no new tokens\n" },
         };
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
         Node n = node("a");
 
         set_manager(&n, "helm");
@@ -150,7 +150,7 @@ static void test_a_stranger_is_described(void **state)
                 { "helm", "Opaque", true, ", it has type Opaque, is immutable and was written by helm",
                   "recreate in [secret] to replace it" },
         };
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(strangers); i++) {
                 _cleanup_free_ char *line = str_printf(
@@ -170,7 +170,7 @@ static void test_a_stranger_is_described(void **state)
 
 static void test_a_stranger_with_the_longest_names(void **state)
 {
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
         Node n = node("a");
 
         memset(n.target.type, 'x', sizeof(n.target.type) - 1);
@@ -192,7 +192,7 @@ static void test_what_cannot_be_changed(void **state)
                 { PLAN_REFUSED_TYPE, "Opaque", "cannot be changed, it has type Opaque" },
                 { PLAN_REFUSED_TYPE, "", "cannot be changed, it has another type" },
         };
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 _cleanup_free_ char *line = str_printf("4 namespace a: Secret ecr %s, leaving it; set "
@@ -211,7 +211,7 @@ static void test_what_cannot_be_changed(void **state)
 
 static void test_what_is_kept_against_the_rules_is_told(void **state)
 {
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
         Node n = node("a"), nameless = node("b");
 
         set_manager(&n, "velero");
@@ -228,7 +228,7 @@ static void test_what_is_kept_against_the_rules_is_told(void **state)
 /* Its begin and its end, however often it is planned between. */
 static void test_a_fight_is_told_of(void **state)
 {
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
         Node edited = node("a"), deleted = node("b"), created = node("c");
 
         edited.target.secret.exists = true;
@@ -267,7 +267,7 @@ static void test_a_fight_is_told_of(void **state)
 
 static void test_what_is_deleted(void **state)
 {
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
         Node n = node("a");
 
         n.plan = (Plan){ .action = PLAN_DELETE, .reason = PLAN_EXCLUDED };
@@ -316,7 +316,7 @@ static void test_what_is_written(void **state)
                 { PLAN_HEAL, false, 201, "6 namespace a: Secret ecr had been deleted, it is back\n" },
                 { PLAN_HEAL, false, 200, "6 namespace a: Secret ecr had been edited, it is back\n" },
         };
-        const WriterLog *l = *state;
+        WriterLog *l = *state;
 
         for (size_t i = 0; i < ELEMENTSOF(writes); i++) {
                 Node n = node("a");
@@ -541,19 +541,50 @@ static void test_a_cause_that_all_share_is_told_a_few_times(void **state)
                 nodes[i] = node("a");
                 fail_write(l, &nodes[i], HTTP_RETRY, &status, 1);
         }
-        assert_int_equal(count("4 namespace a: cannot write"), WARNINGS_MAX);
+        assert_int_equal(count("4 namespace a: cannot write"), FAILURES_MAX);
         assert_int_equal(count("4 More namespaces are failing"), 1);
-        assert_int_equal(count("7 namespace a: cannot write"), ELEMENTSOF(nodes) - WARNINGS_MAX);
+        assert_int_equal(count("7 namespace a: cannot write"), ELEMENTSOF(nodes) - FAILURES_MAX);
         said[0] = '\0';
         for (size_t i = 0; i < ELEMENTSOF(nodes); i++)
                 writer_log_written(l, &nodes[i], 200);
-        assert_int_equal(count("works again"), WARNINGS_MAX);
+        assert_int_equal(count("works again"), FAILURES_MAX);
 
         /* Some minutes later it is news once more. */
         said[0] = '\0';
         nodes[0].target.retry_at = NOW + USEC_PER_HOUR;
         writer_log_failed(l, &nodes[0], HTTP_RETRY, &status, NOW + WARNINGS_INTERVAL);
         assert_int_equal(count("4 namespace a: cannot write"), 1);
+}
+
+/* Thousands may have a Secret of that name. */
+static void test_conflicts_are_told_of_so_many_times(void **state)
+{
+        WriterLog *l = *state;
+
+        for (unsigned i = 0; i < 1000; i++) {
+                Node n = node("a");
+
+                n.plan.reason = i % 2 == 0 ? PLAN_FOREIGN : PLAN_REFUSED;
+                writer_log_planned(l, &n, NOW);
+                writer_log_planned(l, &n, NOW + 1);
+                if (i < 100)
+                        assert_non_null(startswith(said, "4 namespace a: Secret ecr "));
+                else if (i == 100)
+                        assert_non_null(startswith(said, "4 More namespaces have a Secret in "
+                                                         "conflict; they are counted in "
+                                                         "eatr_namespaces, and logged when debugging\n7 "));
+                else
+                        assert_non_null(startswith(said, "7 namespace a: Secret ecr "));
+                said[0] = '\0';
+        }
+        for (unsigned i = 0; i < 2; i++) { /* later */
+                Node n = node("b");
+
+                n.plan.reason = PLAN_FOREIGN;
+                writer_log_planned(l, &n, NOW + (i + 1) * USEC_PER_HOUR);
+                assert_non_null(startswith(said, "4 namespace b: Secret ecr "));
+                said[0] = '\0';
+        }
 }
 
 /* --- those who own the namespaces ------------------------------------------------------------------------
@@ -702,6 +733,7 @@ int main(void)
                 TEST(test_what_is_not_tried_again_is_no_warning),
                 TEST(test_a_recovery_is_told_of_what_was_told),
                 TEST(test_a_cause_that_all_share_is_told_a_few_times),
+                TEST(test_conflicts_are_told_of_so_many_times),
                 TEST(test_owners_are_told_what_lasts),
                 TEST(test_owners_are_told_of_a_fight),
                 TEST(test_owners_are_told_what_is_taken_over),
