@@ -271,9 +271,9 @@ static PlanScope retry_later(Target *t, const BackoffPolicy *policy, usec_t now,
 
 static const BackoffPolicy *backoff_of(HttpOutcome outcome, const KubeStatus *status)
 {
-        /* A Secret that cannot be changed, or is another one, has not been seen yet, and soon will be; nor has
-         * the end of the namespace. But that may be the end of the one before of that name, which one API
-         * server of several has yet to hear of, and which no watch will tell of again. */
+        /* A Secret that cannot be changed, or is another one, has not been seen yet, and soon will be; nor
+         * has the end of the namespace. But that may be the end of the one before of that name: one API
+         * server of several has yet to hear of the new one, and no watch will tell of it again. */
         if (status->immutable || status->other_uid || status->namespace_terminating)
                 return &backoff_passing;
         if (status->denial == KUBE_DENIAL_RIGHTS)
@@ -299,7 +299,7 @@ PlanScope plan_failed(Target *t, const Plan *p, HttpOutcome outcome, const KubeS
                 t->refused_version = p->version; /* another one may be there by now */
                 return PLAN_SCOPE_TARGET;
         }
-        if (status->other_uid && streq(p->uid, t->secret.uid)) /* a watch will say so, too, and what is there now */
+        if (status->other_uid && streq(p->uid, t->secret.uid)) /* as a watch will say, too */
                 plan_observe(t, NULL, t->secret.resource_version);
         t->denied = status->denial == KUBE_DENIAL_RIGHTS;
         return retry_later(t, backoff_of(outcome, status), now, random);

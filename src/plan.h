@@ -117,7 +117,8 @@ typedef struct PlanRules {
 Plan plan_next(const Target *t, const PlanRules *rules, usec_t now);
 
 /* Whether pods can pull with a Secret: it is eatr's and whole, opens the same hosts as auths (if that is
- * complete), and none of its tokens has run out. auths tells the time, see above; without it nothing is known to be good. */
+ * complete), and none of its tokens has run out. auths tells the time, see above; without it nothing is known
+ * to be good. */
 bool plan_secret_is_good(const KubeSecret *s, const Auths *auths, usec_t now);
 
 /* Whether somebody keeps undoing what eatr writes. It is over when as much time has gone by in peace as the

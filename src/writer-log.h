@@ -21,7 +21,8 @@ typedef struct WriterLog {
         WriterLogBudget failures, conflicts;
 } WriterLog;
 
-/* A node has been planned. What lasts is told to the namespace's owners each time, as they forget it; now is CLOCK_BOOTTIME. */
+/* A node has been planned. What lasts is told to the namespace's owners each time, as they forget it; now is
+ * CLOCK_BOOTTIME. */
 void writer_log_planned(WriterLog *l, Node *n, usec_t now);
 
 /* What its plan says is about to be done. */
