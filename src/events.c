@@ -74,11 +74,11 @@ static void drop(Events *e)
         e->stats.outcomes[EVENTS_DROPPED] += event_book_drop(&e->book);
 }
 
-/* Whether the API server as a whole takes no writes, as far as is known: the one that goes first to see
- * whether it does is not an Event. */
+/* Whether the API server as a whole takes no writes. What goes first after a pause, to see whether it does, is
+ * no Event, as those have their turn last; but without others there may be nothing else to go for long. */
 static bool is_paused(const Events *e, usec_t now)
 {
-        return now < e->busy_until || e->lanes->pace.probing;
+        return now < e->busy_until || now < e->lanes->pace.paused_until;
 }
 
 /* --- the end of a request -------------------------------------------------------------------------- */
