@@ -10,6 +10,7 @@
 #include "purge.h"
 #include "routes.h"
 #include "setup.h"
+#include "survey.h"
 #include "words.h"
 
 #include <errno.h>
@@ -398,6 +399,39 @@ static int fail_setup(const SetupError *error)
         return error->status;
 }
 
+/* For what needs the cluster alone. Returns -1 to go on, or an exit status. */
+static int load_cluster(const Options *o, Setup **ret, sd_event **ret_event)
+{
+        SetupError error = { "" };
+        int r, verbosity;
+
+        if (setup_load_cluster(o, ret, &error) < 0) {
+                log_error("%s", error.text);
+                return error.status;
+        }
+        verbosity = (*ret)->conf->verbosity;
+        log_open(verbosity >= LOG_VERBOSITY_DEBUG ? verbosity : LOG_VERBOSITY_ERRORS);
+        r = sd_event_new(ret_event);
+        return r < 0 ? (log_error_errno(r, "Cannot make an event loop: %m"), EXIT_FAILURE) : -1;
+}
+
+static int survey(const Options *o)
+{
+        _cleanup_(setup_freep) Setup *s = NULL;
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        SurveyConfig config = { .namespaces = o->namespaces, .json = o->json };
+        int r;
+
+        r = load_cluster(o, &s, &event);
+        if (r >= 0)
+                return r;
+        config.conf = s->conf;
+        config.kube = s->kube;
+        config.eks = s->eks;
+        r = survey_run(event, &config, stdout);
+        return r < 0 ? (log_error_errno(r, "Cannot look: %m"), EXIT_FAILURE) : r;
+}
+
 static int purge(const Options *o)
 {
         _cleanup_(setup_freep) Setup *s = NULL;
@@ -405,7 +439,6 @@ static int purge(const Options *o)
         PurgeConfig config = {
                 .namespaces = o->namespaces, .dry_run = o->dry_run, .yes = o->yes, .json = o->json
         };
-        SetupError error = { "" };
         int r;
 
         if (!purge_may_begin(&config)) {
@@ -413,17 +446,13 @@ static int purge(const Options *o)
                                        "says that it may, --dry-run shows what it would do\n");
                 return OPTIONS_EXIT_USAGE;
         }
-        if (setup_load_cluster(o, &s, &error) < 0) {
-                log_error("%s", error.text);
-                return error.status;
-        }
-        log_open(s->conf->verbosity >= LOG_VERBOSITY_DEBUG ? s->conf->verbosity : LOG_VERBOSITY_ERRORS);
+        r = load_cluster(o, &s, &event);
+        if (r >= 0)
+                return r;
         config.conf = s->conf;
         config.kube = s->kube;
         config.eks = s->eks;
-        r = sd_event_new(&event);
-        if (r >= 0)
-                r = purge_run(event, &config);
+        r = purge_run(event, &config);
         return r < 0 ? (log_error_errno(r, "Cannot purge: %m"), EXIT_FAILURE) : r;
 }
 
@@ -436,6 +465,8 @@ static int run(const Options *o)
         log_open(0);
         if (o->is_configured)
                 return tell_begun(o);
+        if (o->command == OPTIONS_STATUS && !o->check_config)
+                return survey(o);
         if (o->command == OPTIONS_PURGE && !o->check_config)
                 return purge(o);
         if (setup_load(o, &d.setup, NULL, &error) < 0)

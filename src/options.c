@@ -56,6 +56,8 @@ static int help(void)
                     "  run     watch and renew until stopped (the default)\n"
                     "  once    one full pass, then exit; 0 only if every wanted namespace has a\n"
                     "          fresh Secret\n"
+                    "  status  [NAMESPACE-GLOB]... say of these namespaces, or of all, which rule\n"
+                    "          decided, what their Secret is like, and what eatr would do\n"
                     "  purge   [NAMESPACE-GLOB]... delete what eatr manages in these namespaces,\n"
                     "          or in all of them\n"
                     "\n"
@@ -69,7 +71,7 @@ static int help(void)
                     "  --metrics-address ADDR:PORT      where /metrics is served (127.0.0.1:5000), or off\n"
                     "  --dry-run                        say what would be done, and do nothing\n"
                     "  --yes                            purge without a question\n"
-                    "  --output text|json               form of what once and purge say in the end (text)\n"
+                    "  --output text|json               form of what once, status and purge say (text)\n"
                     "  --check-config                   say what is wrong with the configuration and exit\n"
                     "  --is-configured                  exit with 1 if nobody has begun to configure eatr\n"
                     "  --help, --version\n"
@@ -114,19 +116,22 @@ static const char *parse_command(char **argv, int n, Options *ret)
         static const char *const commands[] = {
                 [OPTIONS_RUN] = "run",
                 [OPTIONS_ONCE] = "once",
+                [OPTIONS_STATUS] = "status",
                 [OPTIONS_PURGE] = "purge",
         };
         size_t command = OPTIONS_RUN;
+        bool takes_namespaces;
 
         if (n > 0)
                 while (command < ELEMENTSOF(commands) && !streq(argv[0], commands[command]))
                         command++;
-        if (command == ELEMENTSOF(commands) || (n > 1 && command != OPTIONS_PURGE))
-                return "the commands are run, once and purge";
+        takes_namespaces = command == OPTIONS_STATUS || command == OPTIONS_PURGE;
+        if (command == ELEMENTSOF(commands) || (n > 1 && !takes_namespaces))
+                return "the commands are run, once, status and purge";
         ret->command = (OptionsCommand) command;
         if (ret->yes && command != OPTIONS_PURGE)
                 return "--yes is for purge";
-        return command == OPTIONS_PURGE ? parse_namespaces(argv + 1, n - 1, ret) : NULL;
+        return takes_namespaces ? parse_namespaces(argv + 1, n - 1, ret) : NULL;
 }
 
 int options_parse(int argc, char **argv, Options *ret)

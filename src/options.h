@@ -13,6 +13,7 @@
 typedef enum OptionsCommand {
         OPTIONS_RUN,
         OPTIONS_ONCE,
+        OPTIONS_STATUS,
         OPTIONS_PURGE,
 } OptionsCommand;
 
@@ -29,7 +30,7 @@ typedef struct Options {
         const char *config, *kubeconfig;
         const char *values[OPTIONS_OVERRIDES]; /* for the keys in options_overrides[] */
         bool dry_run, json, yes;
-        char *const *namespaces; /* globs, of purge; NULL-terminated */
+        char *const *namespaces; /* globs, of status and purge; NULL-terminated */
         bool check_config, is_configured; /* do this instead of the command */
 } Options;
 

@@ -117,6 +117,25 @@ static void test_purge(void **state)
                         fail_msg("%s", bad[i]);
 }
 
+static void test_status(void **state)
+{
+        static const char *const bad[] = { "status Team", "status a [b", "status --yes", "status --output yaml" };
+        Options o;
+
+        assert_int_equal(parse("status", &o), -1);
+        assert_int_equal(o.command, OPTIONS_STATUS);
+        assert_null(*o.namespaces);
+        assert_false(o.json);
+        assert_int_equal(parse("status team-* --output json kube-system", &o), -1);
+        assert_string_equal(o.namespaces[0], "team-*");
+        assert_string_equal(o.namespaces[1], "kube-system");
+        assert_null(o.namespaces[2]);
+        assert_true(o.json);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                if (parse(bad[i], &o) != OPTIONS_EXIT_USAGE)
+                        fail_msg("%s", bad[i]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -125,6 +144,7 @@ int main(void)
                 cmocka_unit_test(test_one_dash_is_enough),
                 cmocka_unit_test(test_what_cannot_be_understood),
                 cmocka_unit_test(test_purge),
+                cmocka_unit_test(test_status),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
