@@ -329,7 +329,7 @@ def test_the_shell_completes_what_the_help_names(eatr: MakeEatr) -> None:
     assert complete("") == commands >= {"run", "once"}
 
 
-@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["once"]], ids=" ".join)
+@pytest.mark.parametrize("argv", [["--help"], ["--version"], ["once"], ["status"]], ids=" ".join)
 def test_what_cannot_be_said_is_an_error(argv: list[str], ecr: Ecr, api: ApiServer, eatr: MakeEatr) -> None:
     """Where stdout has no room."""
     one = eatr()
