@@ -56,8 +56,8 @@ static char *format_secret(const SurveyRow *row)
         };
         bool whose = *row->manager && (row->state == SURVEY_FOREIGN || row->state == SURVEY_EDITED);
 
-        return whose ? str_printf("%s (%s by %s)", words[row->state],
-                                  row->state == SURVEY_FOREIGN ? "written" : "last", row->manager)
+        return whose ? str_printf("%s (%sby %s)", words[row->state],
+                                  row->state == SURVEY_FOREIGN ? "written " : "", row->manager)
                      : strdup(words[row->state]);
 }
 

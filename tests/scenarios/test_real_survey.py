@@ -55,15 +55,14 @@ def patch(cluster: ControlPlane, namespace: str, body: Any) -> None:
 
 def fill(cluster: ControlPlane, one: Eatr) -> None:
     """The namespaces survey-*, each in another state."""
-    cluster.create_namespaces(
-        [f"survey-{name}" for name in ("good", "edited", "immutable", "held", "kept", "missing", "foreign", "adopt")]
-    )
+    names = ["good", "edited", "immutable", "held", "kept", "missing", "foreign", "adopt"]
+    cluster.create_namespaces([f"survey-{name}" for name in names])
     cluster.create_namespace("survey-legacy", labels={"legacy": ""})
     cluster.create_namespace("survey-ignored", annotations={"eatr/ignore": "true"})
     cluster.put_secret("survey-foreign", SECRET, {"key": "value"})
     cluster.put_secret("survey-adopt", SECRET, EMPTY, kind=DOCKER)
     assert one.run("once") == 1
-    for name in ("good", "edited", "immutable", "held", "kept"):
+    for name in names[:5]:
         assert cluster.secret(f"survey-{name}", SECRET), name
     patch(cluster, "survey-edited", {"data": {DATA_KEY: "e30="}})
     patch(cluster, "survey-immutable", {"immutable": True})
@@ -112,7 +111,8 @@ def test_every_kind_of_row(control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr
         "legacy": ("not-selected", "none", "nothing"),
         "missing": ("wanted", "missing", "create"),
     }
-    wait_until(lambda: lists(control_plane, since) == ["list namespaces 200", "list secrets 200"], "two lists, no more")
+    asked = ["list namespaces 200", "list secrets 200"]
+    wait_until(lambda: lists(control_plane, since) == asked, "two lists, and no more")
     assert len(ecr.requests) == calls
     one.change_config({"secret": {"on_conflict": "adopt"}, "namespaces": {"on_exclude": "delete"}})
     found = rows(one, "survey-*")
