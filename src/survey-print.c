@@ -5,6 +5,7 @@
 #include "survey-print.h"
 
 #include <errno.h>
+#include <stdarg.h>
 
 /* Between columns, as in the tables of kubectl. */
 #define GAP 3U
@@ -19,8 +20,11 @@ enum {
         _COLUMN_MAX,
 };
 
+/* A rule is the longest that may be in one. */
+#define CELL_MAX (MATCH_EXPLANATION_MAX + 64U)
+
 typedef struct Line {
-        char *cells[_COLUMN_MAX]; /* NULL: no such column, or no memory */
+        char cells[_COLUMN_MAX][CELL_MAX];
 } Line;
 
 static bool has_column(const Survey *s, size_t column)
@@ -30,16 +34,27 @@ static bool has_column(const Survey *s, size_t column)
 
 /* --- cells ----------------------------------------------------------------------------------------- */
 
-static char *format_wanted(const SurveyRow *row)
+static void _printf_(2, 3) put(char cell[static CELL_MAX], const char *format, ...)
+{
+        va_list ap;
+
+        va_start(ap, format);
+        (void) vsnprintf(cell, CELL_MAX, format, ap);
+        va_end(ap);
+        (void) str_make_printable(cell);
+}
+
+static void format_wanted(const SurveyRow *row, char cell[static CELL_MAX])
 {
         MatchVerdict verdict = row->node->target.verdict;
 
-        return strdup(verdict == MATCH_WANTED        ? "yes"
-                      : verdict == MATCH_TERMINATING ? "terminating"
-                                                     : row->rule);
+        put(cell, "%s",
+            verdict == MATCH_WANTED        ? "yes"
+            : verdict == MATCH_TERMINATING ? "terminating"
+                                           : row->rule);
 }
 
-static char *format_secret(const SurveyRow *row)
+static void format_secret(const SurveyRow *row, char cell[static CELL_MAX])
 {
         static const char *const words[_SURVEY_STATE_MAX] = {
                 [SURVEY_NONE] = "none",
@@ -56,56 +71,57 @@ static char *format_secret(const SurveyRow *row)
         };
         bool whose = *row->manager && (row->state == SURVEY_FOREIGN || row->state == SURVEY_EDITED);
 
-        return whose ? str_printf("%s (%sby %s)", words[row->state],
-                                  row->state == SURVEY_FOREIGN ? "written " : "", row->manager)
-                     : strdup(words[row->state]);
+        if (whose)
+                put(cell, "%s (%sby %s)", words[row->state], row->state == SURVEY_FOREIGN ? "written " : "",
+                    row->manager);
+        else
+                put(cell, "%s", words[row->state]);
 }
 
-static char *format_expires(const SurveyRow *row, usec_t now)
+static void format_expires(const SurveyRow *row, usec_t now, char cell[static CELL_MAX])
 {
         char when[CLOCK_RFC3339_MAX], left[CLOCK_DURATION_MAX];
 
-        if (row->expires == 0)
-                return strdup("-");
+        if (row->expires == 0) {
+                put(cell, "-");
+                return;
+        }
         (void) clock_format_rfc3339(when, row->expires);
         if (row->expires > now)
-                return str_printf("%s (in %s)", when, clock_format_duration(left, row->expires - now));
-        return str_printf("%s (%s ago)", when, clock_format_duration(left, now - row->expires));
+                put(cell, "%s (in %s)", when, clock_format_duration(left, row->expires - now));
+        else
+                put(cell, "%s (%s ago)", when, clock_format_duration(left, now - row->expires));
 }
 
-static char *format_accounts(const Survey *s, const SurveyRow *row)
+static void format_accounts(const Survey *s, const SurveyRow *row, char cell[static CELL_MAX])
 {
         if (s->accounts_unknown)
-                return strdup("unknown");
-        return row->accounts > 0 ? str_printf("%u of %u", row->named, row->accounts) : strdup("-");
+                put(cell, "unknown");
+        else if (row->accounts > 0)
+                put(cell, "%u of %u", row->named, row->accounts);
+        else
+                put(cell, "-");
 }
 
-static char *format_next(const SurveyRow *row, usec_t now)
+static void format_next(const SurveyRow *row, usec_t now, char cell[static CELL_MAX])
 {
         const char *word = survey_row_next(row);
         char left[CLOCK_DURATION_MAX];
 
         if (row->due > now)
-                return str_printf("%s in %s", word, clock_format_duration(left, row->due - now));
-        return row->plan.reason == PLAN_SHARED ? str_printf("%s, others wrote to it", word) : strdup(word);
+                put(cell, "%s in %s", word, clock_format_duration(left, row->due - now));
+        else
+                put(cell, "%s%s", word, row->plan.reason == PLAN_SHARED ? ", others wrote to it" : "");
 }
 
-static bool format_line(const Survey *s, const SurveyRow *row, Line *ret)
+static void format_line(const Survey *s, const SurveyRow *row, Line *ret)
 {
-        *ret = (Line){ .cells = {
-                               [COLUMN_NAMESPACE] = strdup(row->node->name),
-                               [COLUMN_WANTED] = format_wanted(row),
-                               [COLUMN_SECRET] = format_secret(row),
-                               [COLUMN_EXPIRES] = format_expires(row, s->now),
-                               [COLUMN_ACCOUNTS] = format_accounts(s, row),
-                               [COLUMN_NEXT] = format_next(row, s->now),
-                       } };
-        for (size_t i = 0; i < _COLUMN_MAX; i++) {
-                if (!ret->cells[i])
-                        return false;
-                (void) str_make_printable(ret->cells[i]);
-        }
-        return true;
+        put(ret->cells[COLUMN_NAMESPACE], "%s", row->node->name);
+        format_wanted(row, ret->cells[COLUMN_WANTED]);
+        format_secret(row, ret->cells[COLUMN_SECRET]);
+        format_expires(row, s->now, ret->cells[COLUMN_EXPIRES]);
+        format_accounts(s, row, ret->cells[COLUMN_ACCOUNTS]);
+        format_next(row, s->now, ret->cells[COLUMN_NEXT]);
 }
 
 /* --- the table ------------------------------------------------------------------------------------- */
@@ -120,37 +136,42 @@ static size_t width(const char *text)
         return n;
 }
 
-static void widen(const Survey *s, const char *const *cells, size_t *widths)
+static void widen(const Line *line, size_t *widths)
 {
         for (size_t i = 0; i < _COLUMN_MAX; i++)
-                if (has_column(s, i))
-                        widths[i] = MAX(widths[i], width(cells[i]));
+                widths[i] = MAX(widths[i], width(line->cells[i]));
 }
 
 /* Nothing is put behind the last column. */
-static void print_line(const Survey *s, const char *const *cells, const size_t *widths, FILE *f)
+static void print_line(const Survey *s, const Line *line, const size_t *widths, FILE *f)
 {
         for (size_t i = 0; i < _COLUMN_MAX; i++) {
-                size_t pad = i == COLUMN_NEXT ? 0 : widths[i] - width(cells[i]) + GAP;
+                size_t pad = i == COLUMN_NEXT ? 0 : widths[i] - width(line->cells[i]) + GAP;
 
                 if (has_column(s, i))
-                        (void) fprintf(f, "%s%*s", cells[i], (int) pad, "");
+                        (void) fprintf(f, "%s%*s", line->cells[i], (int) pad, "");
         }
         (void) fputc('\n', f);
 }
 
-static void print_table(const Survey *s, const Line *lines, FILE *f)
+/* Each line is made twice, so that none has to be kept. */
+static void print_table(const Survey *s, FILE *f)
 {
-        static const char *const titles[_COLUMN_MAX] = { "NAMESPACE", "WANTED",   "SECRET",
-                                                         "EXPIRES",   "ACCOUNTS", "NEXT" };
+        static const Line titles = { .cells = { "NAMESPACE", "WANTED", "SECRET", "EXPIRES", "ACCOUNTS",
+                                                "NEXT" } };
         size_t widths[_COLUMN_MAX] = { 0 };
+        Line line;
 
-        widen(s, titles, widths);
-        for (size_t i = 0; i < s->n; i++)
-                widen(s, (const char *const *) lines[i].cells, widths);
-        print_line(s, titles, widths, f);
-        for (size_t i = 0; i < s->n; i++)
-                print_line(s, (const char *const *) lines[i].cells, widths, f);
+        widen(&titles, widths);
+        for (size_t i = 0; i < s->n; i++) {
+                format_line(s, &s->rows[i], &line);
+                widen(&line, widths);
+        }
+        print_line(s, &titles, widths, f);
+        for (size_t i = 0; i < s->n; i++) {
+                format_line(s, &s->rows[i], &line);
+                print_line(s, &line, widths, f);
+        }
 }
 
 /* As at the end of "eatr once", but for what only shows in a write. */
@@ -177,27 +198,10 @@ static void print_summary(const Survey *s, FILE *f)
                        s->n, fresh, due, pending, conflict, excluded);
 }
 
-static void free_lines(Line *lines, size_t n)
+void survey_print_text(const Survey *s, FILE *f)
 {
-        for (size_t i = 0; i < n; i++)
-                for (size_t column = 0; column < _COLUMN_MAX; column++)
-                        free(lines[i].cells[column]);
-        free(lines);
-}
-
-int survey_print_text(const Survey *s, FILE *f)
-{
-        Line *lines = calloc(s->n + 1, sizeof(*lines));
-        bool whole = lines;
-
-        for (size_t i = 0; whole && i < s->n; i++)
-                whole = format_line(s, &s->rows[i], &lines[i]);
-        if (whole) {
-                print_table(s, lines, f);
-                print_summary(s, f);
-        }
-        free_lines(lines, lines ? s->n : 0);
-        return whole ? 0 : -ENOMEM;
+        print_table(s, f);
+        print_summary(s, f);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------------ */

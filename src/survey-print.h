@@ -15,8 +15,8 @@ typedef struct Survey {
         bool accounts_unknown; /* ... but could not be read */
 } Survey;
 
-/* A table, its columns as wide as what is in them, and a line that sums it up. Returns 0 or -ENOMEM. */
-int survey_print_text(const Survey *s, FILE *f);
+/* A table, its columns as wide as what is in them, and a line that sums it up. */
+void survey_print_text(const Survey *s, FILE *f);
 
-/* An array of objects, all of which have the same keys. The same. */
+/* An array of objects, all of which have the same keys. Returns 0 or -ENOMEM. */
 int survey_print_json(const Survey *s, FILE *f);

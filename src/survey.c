@@ -179,7 +179,10 @@ static int print(const Reading *r)
         if (!rows)
                 return -ENOMEM;
         s.rows = rows;
-        return r->config->json ? survey_print_json(&s, r->out) : survey_print_text(&s, r->out);
+        if (r->config->json)
+                return survey_print_json(&s, r->out);
+        survey_print_text(&s, r->out);
+        return 0;
 }
 
 /* --- one list after the other ---------------------------------------------------------------------- */

@@ -119,7 +119,8 @@ static void test_purge(void **state)
 
 static void test_status(void **state)
 {
-        static const char *const bad[] = { "status Team", "status a [b", "status --yes", "status --output yaml" };
+        static const char *const bad[] = { "status Team", "status a [b", "status --yes",
+                                           "status --output yaml" };
         Options o;
 
         assert_int_equal(parse("status", &o), -1);
