@@ -108,7 +108,7 @@ static void format_next(const SurveyRow *row, usec_t now, char cell[static CELL_
         const char *word = survey_row_next(row);
         char left[CLOCK_DURATION_MAX];
 
-        if (row->due > now)
+        if (row->due > now && row->plan.reason != PLAN_REFUSED)
                 put(cell, "%s in %s", word, clock_format_duration(left, row->due - now));
         else
                 put(cell, "%s%s", word, row->plan.reason == PLAN_SHARED ? ", others wrote to it" : "");
@@ -185,7 +185,7 @@ static void print_summary(const Survey *s, FILE *f)
 
                 if (row->node->target.verdict != MATCH_WANTED)
                         excluded++;
-                else if (reason == PLAN_FRESH)
+                else if (row->due > 0)
                         fresh++;
                 else if (reason == PLAN_FOREIGN || reason == PLAN_REFUSED)
                         conflict++;

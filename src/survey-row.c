@@ -92,8 +92,9 @@ void survey_rules_make(const ConfNamespaces *namespaces, const ConfSecret *secre
 
 /* --- a row ----------------------------------------------------------------------------------------- */
 
-/* That a Secret is immutable eatr learns when a write is refused, and goes on from there. */
-static Plan plan(const Node *n, const SurveyRules *rules)
+/* That a Secret is immutable eatr learns when a write is refused, be it now or when the Secret that still is
+ * fresh is due, and goes on from there. */
+static Plan plan(const Node *n, const SurveyRules *rules, bool *ret_fresh)
 {
         const PlanRules how = {
                 .auths = &rules->assumed,
@@ -106,7 +107,8 @@ static Plan plan(const Node *n, const SurveyRules *rules)
 
         t.misfit = t.secret.extras_told && t.secret.extras != rules->extras;
         p = plan_next(&t, &how, rules->now);
-        if (p.action == PLAN_APPLY && t.secret.immutable) {
+        *ret_fresh = p.reason == PLAN_FRESH;
+        if ((p.action == PLAN_APPLY || *ret_fresh) && t.secret.immutable) {
                 t.refusal = PLAN_REFUSED_IMMUTABLE;
                 t.refused_version = t.secret.resource_version;
                 p = plan_next(&t, &how, rules->now);
@@ -145,17 +147,18 @@ static SurveyState state(const Node *n, const SurveyRules *rules, PlanReason rea
 void survey_row_make(const Node *n, const SurveyRules *rules, SurveyRow *ret)
 {
         const KubeSecret *s = &n->target.secret;
+        bool fresh;
 
         *ret = (SurveyRow){
                 .node = n,
                 .manager = s->manager,
                 .expires = s->exists && s->ours ? s->expires : 0,
-                .plan = plan(n, rules),
+                .plan = plan(n, rules, &fresh),
                 .pulls = plan_secret_is_good(s, &rules->assumed, rules->now),
         };
         (void) judge_explain(rules->namespaces, n, ret->rule);
         ret->state = state(n, rules, ret->plan.reason);
-        if (ret->plan.reason == PLAN_FRESH)
+        if (fresh)
                 ret->due = token_renewal_due(s->renewed, s->expires, rules->interval);
 }
 

@@ -45,11 +45,11 @@ typedef struct SurveyRow {
         const Node *node; /* which has to outlive it */
         char rule[MATCH_EXPLANATION_MAX];
         SurveyState state;
-        const char *manager; /* who wrote to the Secret besides eatr; "": nobody, or not told */
-        usec_t expires;      /* CLOCK_REALTIME, of eatr's own; 0: not told */
-        Plan plan;           /* until is not set */
-        bool pulls;          /* pods can pull with the Secret that is there */
-        usec_t due;          /* CLOCK_REALTIME: when it is renewed; 0: what is planned is done at once */
+        const char *manager;      /* who wrote to the Secret besides eatr; "": nobody, or not told */
+        usec_t expires;           /* CLOCK_REALTIME, of eatr's own; 0: not told */
+        Plan plan;                /* until is not set */
+        bool pulls;               /* pods can pull with the Secret that is there */
+        usec_t due;               /* CLOCK_REALTIME: the Secret is fresh until then; 0: it is not */
         unsigned accounts, named; /* so many service accounts are to name the Secret, and do */
 } SurveyRow;
 

@@ -133,6 +133,20 @@ static void test_nothing_at_all(void **state)
         assert_string_equal(json, "[]\n");
 }
 
+/* It is fresh until it is due, when it will be left. */
+static void test_an_immutable_one(void **state)
+{
+        SurveyRow row = rows[0];
+        const Survey s = { .rows = &row, .n = 1, .now = NOW };
+        _cleanup_free_ char *text = NULL;
+
+        row.state = SURVEY_IMMUTABLE;
+        row.plan.reason = PLAN_REFUSED;
+        text = print(&s, false);
+        assert_non_null(strstr(text, "immutable   2026-11-23T23:00:00Z (in 11h)   leave\n"
+                                     "1 namespaces: 1 fresh, "));
+}
+
 static void test_json(void **state)
 {
         Survey s = { .rows = rows, .n = 2, .now = NOW, .accounts = true };

@@ -236,14 +236,17 @@ static void test_a_strangers(void **state)
         expect(f, n, SURVEY_FOREIGN, "nothing", 0);
 }
 
-/* One that nobody can change is fine until it has to be changed. */
+/* One that nobody can change is fine until it has to be changed, or replaced. */
 static void test_an_immutable_one(void **state)
 {
         Fixture *f = *state;
         Node *n = add_written(f, "a", A1, 1);
 
         n->target.secret.immutable = true;
+        expect(f, n, SURVEY_IMMUTABLE, "leave", NOW + 5 * HOUR);
+        f->secret.on_conflict = CONF_CONFLICT_RECREATE;
         expect(f, n, SURVEY_IMMUTABLE, "renew", NOW + 5 * HOUR);
+        f->secret.on_conflict = CONF_CONFLICT_SKIP;
         n->target.secret.renewed -= 6 * HOUR;
         n->target.secret.expires -= 6 * HOUR;
         expect(f, n, SURVEY_IMMUTABLE, "leave", 0);

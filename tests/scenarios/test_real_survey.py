@@ -106,7 +106,7 @@ def test_every_kind_of_row(control_plane: ControlPlane, ecr: Ecr, eatr: MakeEatr
         "good": ("wanted", "good", "renew"),
         "held": ("wanted", "being-deleted", "wait"),
         "ignored": ("ignored", "none", "nothing"),
-        "immutable": ("wanted", "immutable", "renew"),
+        "immutable": ("wanted", "immutable", "leave"),
         "kept": ("blacklisted", "kept", "keep"),
         "legacy": ("not-selected", "none", "nothing"),
         "missing": ("wanted", "missing", "create"),

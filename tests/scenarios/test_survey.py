@@ -112,7 +112,7 @@ def test_every_kind_of_row(api: ApiServer, ecr: Ecr, one: Eatr) -> None:
     said = {name: (row["verdict"], row["secret"], row["next"]) for name, row in rows.items()}
     assert said == {
         "default": ("wanted", "good", "renew"),
-        "frozen": ("wanted", "immutable", "renew"),
+        "frozen": ("wanted", "immutable", "leave"),
         "going": ("terminating", "none", "nothing"),
         "ignored": ("ignored", "none", "nothing"),
         "kube-system": ("blacklisted", "kept", "keep"),
