@@ -267,11 +267,9 @@ int aws_config_add(char *const *strings, char ***ret)
         *ret = list;
         for (size_t i = 0; i <= n; i++)
                 list[had + i] = NULL;
-        for (size_t i = 0; i < n; i++) {
-                list[had + i] = strdup(strings[i]);
-                if (!list[had + i])
+        for (size_t i = 0; i < n; i++)
+                if (str_replace(&list[had + i], strings[i]) < 0)
                         return -ENOMEM;
-        }
         return 0;
 }
 

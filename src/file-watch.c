@@ -154,8 +154,8 @@ static int folder_add_name(Folder *f, const char *name)
         n = malloc(sizeof(*n) + size);
         if (!n)
                 return -ENOMEM;
-        memcpy(n->text, name, size);
         SLIST_INSERT_HEAD(&f->names, n, others);
+        memcpy(n->text, name, size);
         return 0;
 }
 
@@ -173,12 +173,11 @@ static int watch_entry(const char *folder, const char *name, void *userdata)
         Folder *f;
         int r = folder_add(way->watch, way->folders, folder, &f);
 
-        if (r < 0)
-                return r;
-        if (name)
-                return folder_add_name(f, name);
-        f->all = true;
-        return 0;
+        if (r >= 0 && name)
+                r = folder_add_name(f, name);
+        else if (r >= 0)
+                f->all = true;
+        return r;
 }
 
 /* Watches the way to each file, as far as that is possible. Returns 0 or the first error. */

@@ -22,10 +22,10 @@ typedef enum OptionKind {
 
 typedef struct Option {
         const char *name;
-        char letter; /* '\0': none */
-        OptionKind kind;
         size_t offset; /* of the field in Words */
-        bool late;     /* it has to stand behind the command's words */
+        OptionKind kind;
+        char letter; /* '\0': none */
+        bool late;   /* it has to stand behind the command's words */
 } Option;
 
 /* What the arguments say. */
@@ -56,11 +56,11 @@ static const Option aws_options[] = {
 };
 
 static const Option authenticator_options[] = {
-        { "cluster-id", 'i', .offset = offsetof(Words, cluster_id) },
+        { "cluster-id", .letter = 'i', .offset = offsetof(Words, cluster_id) },
         { "region", .offset = offsetof(Words, region) },
-        { "role", 'r', .offset = offsetof(Words, role_arn) },
-        { "external-id", 'e', .offset = offsetof(Words, external_id) },
-        { "session-name", 's', .offset = offsetof(Words, session_name) },
+        { "role", .letter = 'r', .offset = offsetof(Words, role_arn) },
+        { "external-id", .letter = 'e', .offset = offsetof(Words, external_id) },
+        { "session-name", .letter = 's', .offset = offsetof(Words, session_name) },
         { "cache", .kind = OPTION_FLAG, .late = true },
         { NULL },
 };

@@ -164,11 +164,9 @@ static int make_argv(const KubeExec *config, char ***ret)
         argv = calloc(n + 2, sizeof(*argv));
         if (!argv)
                 return -ENOMEM;
-        for (size_t i = 0; i <= n; i++) {
-                argv[i] = strdup(i == 0 ? config->command : config->args[i - 1]);
-                if (!argv[i])
+        for (size_t i = 0; i <= n; i++)
+                if (str_replace(&argv[i], i == 0 ? config->command : config->args[i - 1]) < 0)
                         return -ENOMEM;
-        }
         *ret = TAKE_PTR(argv);
         return 0;
 }
