@@ -133,6 +133,17 @@ static void test_nothing_at_all(void **state)
         assert_string_equal(json, "[]\n");
 }
 
+static void test_the_longest_rule_is_shown_whole(void **state)
+{
+        SurveyRow row = rows[1];
+        const Survey s = { .rows = &row, .n = 1, .now = NOW };
+        _cleanup_free_ char *text = NULL;
+
+        memset(row.rule, 'x', sizeof(row.rule) - 1);
+        text = print(&s, false);
+        assert_non_null(strstr(text, row.rule));
+}
+
 /* It is fresh until it is due, when it will be left. */
 static void test_an_immutable_one(void **state)
 {
@@ -171,8 +182,11 @@ static void test_json(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_a_table),        cmocka_unit_test(test_the_column_of_service_accounts),
-                cmocka_unit_test(test_nothing_at_all), cmocka_unit_test(test_an_immutable_one),
+                cmocka_unit_test(test_a_table),
+                cmocka_unit_test(test_the_column_of_service_accounts),
+                cmocka_unit_test(test_nothing_at_all),
+                cmocka_unit_test(test_the_longest_rule_is_shown_whole),
+                cmocka_unit_test(test_an_immutable_one),
                 cmocka_unit_test(test_json),
         };
 
