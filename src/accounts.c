@@ -312,7 +312,7 @@ void accounts_reload(Accounts *a, const AccountsConfig *config)
 
         a->config = *config;
         account_writer_reload(a->writer, &config->writer);
-        if (!changed && watch)
+        if (!changed && watch && a->all)
                 return;
         end_watch(a);
         if (watch)

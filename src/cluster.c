@@ -365,13 +365,6 @@ void cluster_reload(Cluster *c, const ClusterConfig *config)
         arm_resync(c);
 }
 
-const char *cluster_explain(const Cluster *c, const char *name, char text[static MATCH_EXPLANATION_MAX])
-{
-        const Node *n = targets_find(c->targets, name);
-
-        return n && n->exists ? judge_explain(c->config.namespaces, n, text) : NULL;
-}
-
 void cluster_take_over(Cluster *c, const Cluster *old)
 {
         c->watch_restarts = cluster_watch_restarts(old) - accounts_watch_restarts(old->accounts);

@@ -43,9 +43,6 @@ unsigned cluster_in_flight(const Cluster *c);
 /* See writer_set_auths(). */
 int cluster_set_auths(Cluster *c, Auths *auths);
 
-/* Writes which rule made a namespace's verdict, see match_explain(); NULL if there is no such namespace. */
-const char *cluster_explain(const Cluster *c, const char *name, char text[static MATCH_EXPLANATION_MAX]);
-
 void cluster_summary(const Cluster *c, ClusterSummary *ret);
 
 /* Every namespace there is, and what becomes of its Secret. */

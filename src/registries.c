@@ -113,6 +113,15 @@ static void publish_in(Registries *r, usec_t delay)
         (void) sd_event_source_set_enabled(r->publisher, SD_EVENT_ONESHOT);
 }
 
+/* Whether one may bring its first answer any moment. */
+static bool is_busy(const Registries *r)
+{
+        for (size_t i = 0; i < r->n; i++)
+                if (registry_busy(r->items[i]))
+                        return true;
+        return false;
+}
+
 /* Not before the others have answered, but without waiting long for them. */
 static void publish_soon(Registries *r)
 {
@@ -120,7 +129,7 @@ static void publish_soon(Registries *r)
 
         if (r->gathering == 0)
                 r->gathering = now;
-        publish_in(r, registries_busy(r) ? usec_sub(usec_add(r->gathering, GATHER_MAX), now) : 0);
+        publish_in(r, is_busy(r) ? usec_sub(usec_add(r->gathering, GATHER_MAX), now) : 0);
 }
 
 /* --- what one does --------------------------------------------------------------------------------- */
@@ -264,14 +273,6 @@ size_t registries_failing(const Registries *r)
         for (size_t i = 0; i < r->n; i++)
                 n += registry_failures(r->items[i]) > 0;
         return n;
-}
-
-bool registries_busy(const Registries *r)
-{
-        for (size_t i = 0; i < r->n; i++)
-                if (registry_busy(r->items[i]))
-                        return true;
-        return false;
 }
 
 bool registries_settled(const Registries *r)

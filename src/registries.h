@@ -54,9 +54,6 @@ Auths *registries_auths(const Registries *r);
 size_t registries_good(const Registries *r);
 size_t registries_failing(const Registries *r);
 
-/* Whether one may bring its first answer any moment. */
-bool registries_busy(const Registries *r);
-
 /* Whether each has brought a token or has failed, and registries_auths() has what they brought. */
 bool registries_settled(const Registries *r);
 

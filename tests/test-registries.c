@@ -266,13 +266,13 @@ static void test_one_registry_is_shown_at_once(void **state)
         begin_with(f, (const char *const[]){ "a", NULL });
         assert_null(registries_auths(f->registries));
         assert_int_equal(registries_good(f->registries), 0);
-        assert_true(registries_busy(f->registries));
+        assert_true(is_busy(f->registries));
         pass(f, 100 * USEC_PER_MSEC);
         assert_shown(f, 1, "a=1");
         assert_int_equal(registries_count(f->registries), 1);
         assert_int_equal(registries_good(f->registries), 1);
         assert_int_equal(registries_failing(f->registries), 0);
-        assert_false(registries_busy(f->registries));
+        assert_false(is_busy(f->registries));
         assert_int_equal(f->n_changed, 1);
         pass(f, LIFE + USEC_PER_SEC);
         assert_shown(f, 3, "a=3");
