@@ -62,7 +62,9 @@ class OpsHost:
     ) -> None:
         self.machine, self.packages, self.cluster, self.ecr = machine, packages, cluster, ecr
         self.prefix = packages.kind
-        self.kubeconfig = identity(cluster).kubeconfig(directory / "eatr.kubeconfig").read_text(encoding="utf-8")
+        self.tokens: set[str] = set()
+        self.directory = directory
+        self.kubeconfig = self.kubeconfig_for(SECRET)
         self.wanted = [f"{self.prefix}-{number}" for number in range(WANTED)]
         self.sandboxes = [f"{self.prefix}-sandbox-{number}" for number in range(SANDBOXES)]
         self._numbers = itertools.count(WANTED)
@@ -70,6 +72,15 @@ class OpsHost:
         packages.prepare(machine)
         for url in (ecr.url, cluster.url):
             machine.relay(int(urlsplit(url).port or 0))
+
+    def kubeconfig_for(self, name: str) -> str:
+        """A kubeconfig that may write Secrets of this name; the same each time, as another would be taken in."""
+        path = self.directory / f"{name}.kubeconfig"
+        if not path.exists():
+            who = identity(self.cluster, name=name)
+            self.tokens.add(who.token)
+            who.kubeconfig(path)
+        return path.read_text(encoding="utf-8")
 
     # The package -----------------------------------------------------------------------------------------
 
@@ -110,7 +121,8 @@ class OpsHost:
         config = f"{DIRECTORY}/{instance}.conf" if instance else CONFIG
         kubeconfig = f"{DIRECTORY}/{instance}.kubeconfig" if instance else KUBECONFIG
         self.machine.put(config, text, 0o640, GROUP)
-        self.machine.put(kubeconfig, self.kubeconfig, 0o640, GROUP)
+        name = str((changes or {}).get("secret", {}).get("name", SECRET))
+        self.machine.put(kubeconfig, self.kubeconfig_for(name), 0o640, GROUP)
         return text
 
     def drop_in(self, text: str, name: str = "test.conf") -> None:
@@ -209,5 +221,5 @@ class OpsHost:
         texts = "\n".join(str(value) for entry in entries for value in entry.values())
         key = self.cluster.admin_key.read_text(encoding="utf-8")
         pem = [line for line in key.splitlines() if not line.startswith("-----")]
-        secrets = [self.ecr.secret_key, *pem, *re.findall(r"client-key-data: (\S+)", self.kubeconfig)]
+        secrets = [self.ecr.secret_key, *pem, *self.tokens]
         return find_leaks([*secrets, *self.ecr.tokens], {"the journal": texts, **shown})
