@@ -211,7 +211,7 @@ extendedKeyUsage = clientAuth
 
     def client(self, name: str, subject: str) -> tuple[Path, Path]:
         """A client certificate and its key for a subject such as ``/O=group/CN=user``."""
-        return self._certificate(name, "client", subject)
+        return self._certificate(name, "client", subject, days=30)
 
     def another_authority(self) -> Path:
         """The certificate of a second CA, which has one for the server, too."""
@@ -225,7 +225,7 @@ extendedKeyUsage = clientAuth
             new.replace(old)
 
     def _certificate(self, name: str, extensions: str, subject: str,
-                     ca: tuple[Path, Path] | None = None) -> tuple[Path, Path]:
+                     ca: tuple[Path, Path] | None = None, days: int = 90) -> tuple[Path, Path]:
         certificate, key = self._folder / f"{name}.crt", self._folder / f"{name}.key"
         signer: list[str | Path] = []
         if extensions != "ca":
@@ -233,7 +233,7 @@ extendedKeyUsage = clientAuth
             signer = ["-CA", ca[0], "-CAkey", ca[1]]
         self._openssl("req", "-x509", "-config", self._config, "-extensions", extensions, *signer,
                       "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256",
-                      "-days", "30", "-subj", subject, "-out", certificate, "-keyout", key)
+                      "-days", str(days), "-subj", subject, "-out", certificate, "-keyout", key)
         return certificate, key
 
     def _openssl(self, *arguments: str | Path) -> None:
