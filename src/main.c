@@ -202,31 +202,6 @@ static void set_refused_files(Daemon *d, char **files)
         d->refused_files = files;
 }
 
-/* Returns whether a new setup is in force; *error says why not. */
-static bool reload(Daemon *d, SetupError *error)
-{
-        _cleanup_(setup_freep) Setup *new = NULL;
-        char **files = NULL;
-        int r;
-
-        r = setup_load(d->options, &new, &files, error);
-        set_refused_files(d, files);
-        if (r >= 0) {
-                r = change_setup(d, new);
-                if (r < 0)
-                        (void) snprintf(error->text, sizeof(error->text), "%s", strerror(-r));
-        }
-        if (r < 0) {
-                log_event(LOG_ERR, MESSAGE_RELOAD_REFUSED,
-                          "Not reloaded, the old configuration stays in force: %s", error->text);
-                return false;
-        }
-        new = NULL; /* the daemon's now */
-        log_open(d->setup->conf->verbosity);
-        tell_setup(d->setup, MESSAGE_RELOADED, "Reloaded:");
-        return true;
-}
-
 static int set_files(Daemon *d)
 {
         char *const *const lists[] = { d->setup->files, d->refused_files };
@@ -256,6 +231,35 @@ static void watch_files(Daemon *d)
         if (r < 0)
                 log_warning_errno(r,
                                   "Cannot watch the configuration's files, a change will need a reload: %m");
+}
+
+/* Returns whether a new setup is in force; *error says why not. */
+static bool reload(Daemon *d, SetupError *error)
+{
+        _cleanup_(setup_freep) Setup *new = NULL;
+        char **files = NULL;
+        int r;
+
+        r = setup_load(d->options, &new, &files, error);
+        set_refused_files(d, files);
+        if (r < 0 && d->other_files) { /* before anybody is told, who may bring them */
+                d->other_files = false;
+                watch_files(d);
+        }
+        if (r >= 0) {
+                r = change_setup(d, new);
+                if (r < 0)
+                        (void) snprintf(error->text, sizeof(error->text), "%s", strerror(-r));
+        }
+        if (r < 0) {
+                log_event(LOG_ERR, MESSAGE_RELOAD_REFUSED,
+                          "Not reloaded, the old configuration stays in force: %s", error->text);
+                return false;
+        }
+        new = NULL; /* the daemon's now */
+        log_open(d->setup->conf->verbosity);
+        tell_setup(d->setup, MESSAGE_RELOADED, "Reloaded:");
+        return true;
 }
 
 /* Files are watched before they are read, so that no change goes unseen in between. */

@@ -117,6 +117,7 @@ def until_refused(cluster: ControlPlane, webhook: eks.EksWebhook, prefix: str) -
     made: list[str] = []
 
     def make_another() -> bool:
+        webhook.revoke()  # it may have had another one made since
         made.append(namespace_of(cluster, f"{prefix}-{len(made)}"))
         return bool(webhook.refused)
 

@@ -392,7 +392,7 @@ def test_a_reload_asks_for_what_it_needs(what: str, teams: Teams) -> None:
     teams.reload(changes)
     teams.fence(f"team-000-{what.split()[-1]}")
     wanted = {**wanted, ("patch", "secrets"): 1, ("create", "serviceaccounts"): 1}  # the fence
-    wait_for(lambda: log.count().total() >= sum(wanted.values()), 10, "it is logged")
+    wait_for(lambda: log.count().total() >= sum(wanted.values()), 30, "it is logged")
     assert log.count() == wanted
 
 
