@@ -143,11 +143,11 @@ class Cost:
 
 def cost_of(one: Eatr, entries: int) -> Cost:
     """Starts it until all is written, and once more."""
-    one.start().wait_log("Pass done", 60)
-    samples = one.wait_metric("eatr_service_accounts_added_total", entries, 60)
+    one.start().wait_log("Pass done", 120)
+    samples = one.wait_metric("eatr_service_accounts_added_total", entries, 120)
     cpu, rss = real.cpu_seconds(one.pid), one.rss_kb()
-    one.restart().wait_log("Pass done", 60)
-    one.wait_metric('eatr_service_accounts{state="good"}', entries, 60)
+    one.restart().wait_log("Pass done", 120)
+    one.wait_metric('eatr_service_accounts{state="good"}', entries, 120)
     cost = Cost(cpu, rss, real.cpu_seconds(one.pid), one.rss_kb(), int(real.requests_sent(samples)))
     one.stop()
     return cost
