@@ -3,6 +3,7 @@
 
 #include "account-log.h"
 #include "account-writer.h"
+#include "agenda.h"
 #include "backoff.h"
 #include "log.h"
 
@@ -19,13 +20,10 @@
 /* An account is answered with as a whole; etcd takes 1.5 MiB. */
 #define RESPONSE_MAX (2U * 1024 * 1024)
 
-#define STALL_GRACE USEC_PER_MINUTE
-
 /* So many writes in a row that somebody else's was ahead of are worth a word: it may be something else. */
 #define OVERTAKEN_MAX 5U
 
 struct AccountWriter {
-        sd_event *event;
         AccountWriterConfig config;
         AccountWriterParts parts;
         account_writer_changed_t changed;
@@ -34,9 +32,7 @@ struct AccountWriter {
         bool stopped;
         bool may_not_create;
         AccountLog log;
-        sd_event_source *planner; /* deferred */
-        sd_event_source *waker;
-        usec_t wake_at;
+        Agenda agenda;
         AccountStats stats;
 };
 
@@ -212,15 +208,6 @@ static void begin(AccountWriter *w, AccountNode *n, usec_t now)
 
 /* --- planning -------------------------------------------------------------------------------------- */
 
-static void wake_at(AccountWriter *w, usec_t at)
-{
-        if (at >= w->wake_at)
-                return;
-        w->wake_at = at;
-        (void) sd_event_source_set_time(w->waker, at);
-        (void) sd_event_source_set_enabled(w->waker, SD_EVENT_ONESHOT);
-}
-
 static AccountWish wish_for(const AccountWriter *w, const AccountNode *n)
 {
         const AccountNamespace *ns = n->namespace;
@@ -249,7 +236,7 @@ static bool plan(AccountWriter *w, AccountNode *n, usec_t now)
                 return false;
         n->plan = account_plan_next(&n->account, wish_for(w, n), now);
         n->wake_at = n->plan.action == ACCOUNT_WAIT ? n->plan.until : USEC_INFINITY;
-        wake_at(w, n->wake_at);
+        agenda_at(&w->agenda, n->wake_at);
         account_log_planned(&w->log, n);
         if (n->plan.action != ACCOUNT_NOTHING && n->plan.action != ACCOUNT_WAIT)
                 place = n->plan.lane == PACE_NOW ? ACCOUNT_NOW : ACCOUNT_BULK;
@@ -267,7 +254,7 @@ static void run_lane(AccountWriter *w, AccountPlace place, usec_t now)
                 usec_t until;
 
                 if (!lanes_may_begin(w->parts.lanes, lane, now, &until)) {
-                        wake_at(w, until);
+                        agenda_at(&w->agenda, until);
                         return;
                 }
                 /* Much may have happened since it was put here. */
@@ -298,14 +285,14 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *userdata)
         AccountWriter *w = userdata;
         usec_t now = clock_boottime();
 
-        w->wake_at = USEC_INFINITY;
+        agenda_woken(&w->agenda);
         ACCOUNTS_FOREACH (n, next, w->parts.table) {
                 if (n->wake_at <= now)
                         account_writer_mark_dirty(w, n);
                 else
-                        wake_at(w, n->wake_at);
+                        agenda_at(&w->agenda, n->wake_at);
         }
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        agenda_soon(&w->agenda);
         return 0;
 }
 
@@ -314,7 +301,7 @@ void account_writer_mark_dirty(AccountWriter *w, AccountNode *n)
 {
         if (n->place == ACCOUNT_IDLE || n->place == ACCOUNT_BULK)
                 account_table_move(w->parts.table, n, ACCOUNT_DIRTY);
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        agenda_soon(&w->agenda);
 }
 
 /* --- the whole ------------------------------------------------------------------------------------- */
@@ -340,32 +327,11 @@ void account_writer_stop(AccountWriter *w)
         w->stopped = true;
 }
 
-/* The planner goes before others that are pending: of a new namespace's account the controllers of the
- * cluster make one, too. */
-static int add_sources(AccountWriter *w)
-{
-        int r;
-
-        r = sd_event_add_defer(w->event, &w->planner, on_plan, w);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_priority(w->planner, SD_EVENT_PRIORITY_NORMAL - 1);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(w->planner, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time(w->event, &w->waker, CLOCK_BOOTTIME, 0, 1, on_wake, w);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(w->waker, SD_EVENT_OFF);
-}
-
 static void on_moved(void *userdata)
 {
         AccountWriter *w = userdata;
 
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        agenda_soon(&w->agenda);
 }
 
 int account_writer_new(sd_event *event, const AccountWriterConfig *config, const AccountWriterParts *parts,
@@ -377,14 +343,14 @@ int account_writer_new(sd_event *event, const AccountWriterConfig *config, const
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        w->event = sd_event_ref(event);
         w->config = *config;
         w->log.secret_name = config->secret_name;
         w->parts = *parts;
         w->changed = changed;
         w->userdata = userdata;
-        w->wake_at = USEC_INFINITY;
-        r = add_sources(w);
+        /* Before others that are pending: of a new namespace's account the controllers of the cluster make
+         * one, too. */
+        r = agenda_init(&w->agenda, event, SD_EVENT_PRIORITY_NORMAL - 1, on_plan, on_wake, w);
         if (r < 0)
                 return r;
         lanes_add_user(w->parts.lanes, on_moved, w);
@@ -439,16 +405,14 @@ const AccountStats *account_writer_stats(const AccountWriter *w)
 
 bool account_writer_stalled(const AccountWriter *w, usec_t now)
 {
-        return w->wake_at != USEC_INFINITY && now > w->wake_at + STALL_GRACE;
+        return agenda_stalled(&w->agenda, now);
 }
 
 AccountWriter *account_writer_free(AccountWriter *w)
 {
         if (!w)
                 return NULL;
-        (void) sd_event_source_disable_unref(w->planner);
-        (void) sd_event_source_disable_unref(w->waker);
-        (void) sd_event_unref(w->event);
+        agenda_done(&w->agenda);
         free(w);
         return NULL;
 }

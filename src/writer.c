@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "agenda.h"
 #include "backoff.h"
 #include "log.h"
 #include "writer.h"
@@ -10,10 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define STALL_GRACE USEC_PER_MINUTE
-
 struct Writer {
-        sd_event *event;
         WriterConfig config;
         Targets *targets;
         KubeClient *client;
@@ -26,9 +24,7 @@ struct Writer {
         uint64_t extras; /* that are in it, see kube_secret_extras_id() */
         Lanes *lanes;
         WriterLog log;
-        sd_event_source *planner; /* deferred: runs when all events of a wake-up have been taken in */
-        sd_event_source *waker;
-        usec_t wake_at;
+        Agenda agenda;
         WriterStats stats;
 };
 
@@ -188,15 +184,6 @@ static void begin(Writer *w, Node *n, usec_t now)
 
 /* --- planning -------------------------------------------------------------------------------------- */
 
-static void wake_at(Writer *w, usec_t at)
-{
-        if (at >= w->wake_at)
-                return;
-        w->wake_at = at;
-        (void) sd_event_source_set_time(w->waker, at);
-        (void) sd_event_source_set_enabled(w->waker, SD_EVENT_ONESHOT);
-}
-
 static bool is_misfit(const Writer *w, const Node *n)
 {
         return n->target.secret.extras_told && n->target.secret.extras != w->extras;
@@ -223,7 +210,7 @@ static void plan(Writer *w, Node *n, usec_t now)
         n->target.misfit = is_misfit(w, n);
         n->plan = next(w, n, now);
         n->wake_at = n->plan.action == PLAN_WAIT ? n->plan.until : USEC_INFINITY;
-        wake_at(w, n->wake_at);
+        agenda_at(&w->agenda, n->wake_at);
         if (n->plan.reason == PLAN_FOREIGN || n->plan.reason == PLAN_REFUSED)
                 n->appeared = 0; /* how long it takes from now on is not eatr's doing */
         writer_log_planned(&w->log, n, now);
@@ -244,14 +231,14 @@ static void run_lane(Writer *w, NodePlace place, usec_t now)
                 usec_t until;
 
                 if (!lanes_may_begin(w->lanes, lane, now, &until)) {
-                        wake_at(w, until);
+                        agenda_at(&w->agenda, until);
                         return;
                 }
                 plan(w, n, now); /* much may have happened since it was put here */
                 if (n->place == place)
                         begin(w, n, now);
                 else if (n->place == NODE_NOW) /* which has had its turn */
-                        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+                        agenda_soon(&w->agenda);
         }
 }
 
@@ -281,14 +268,14 @@ static int on_wake(sd_event_source *s, uint64_t usec, void *userdata)
         Writer *w = userdata;
         usec_t now = clock_boottime();
 
-        w->wake_at = USEC_INFINITY;
+        agenda_woken(&w->agenda);
         TARGETS_FOREACH (n, next, w->targets) {
                 if (n->wake_at <= now)
                         writer_mark_dirty(w, n);
                 else
-                        wake_at(w, n->wake_at);
+                        agenda_at(&w->agenda, n->wake_at);
         }
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        agenda_soon(&w->agenda);
         return 0;
 }
 
@@ -298,7 +285,7 @@ void writer_mark_dirty(Writer *w, Node *n)
 {
         if (n->place == NODE_IDLE || n->place == NODE_BULK)
                 targets_move(w->targets, n, NODE_DIRTY);
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        agenda_soon(&w->agenda);
 }
 
 void writer_mark_all_dirty(Writer *w)
@@ -311,7 +298,7 @@ void writer_mark_all_dirty(Writer *w)
 void writer_start(Writer *w)
 {
         w->started = true;
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        agenda_soon(&w->agenda);
 }
 
 void writer_stop(Writer *w)
@@ -410,27 +397,11 @@ void writer_take_over(Writer *w, const Writer *old)
         w->stats = old->stats;
 }
 
-static int add_sources(Writer *w)
-{
-        int r;
-
-        r = sd_event_add_defer(w->event, &w->planner, on_plan, w);
-        if (r < 0)
-                return r;
-        r = sd_event_source_set_enabled(w->planner, SD_EVENT_OFF);
-        if (r < 0)
-                return r;
-        r = sd_event_add_time(w->event, &w->waker, CLOCK_BOOTTIME, 0, 1, on_wake, w);
-        if (r < 0)
-                return r;
-        return sd_event_source_set_enabled(w->waker, SD_EVENT_OFF);
-}
-
 static void on_moved(void *userdata)
 {
         Writer *w = userdata;
 
-        (void) sd_event_source_set_enabled(w->planner, SD_EVENT_ONESHOT);
+        agenda_soon(&w->agenda);
 }
 
 int writer_new(sd_event *event, const WriterConfig *config, const WriterParts *parts,
@@ -442,7 +413,6 @@ int writer_new(sd_event *event, const WriterConfig *config, const WriterParts *p
         w = calloc(1, sizeof(*w));
         if (!w)
                 return -ENOMEM;
-        w->event = sd_event_ref(event);
         configure(w, config);
         w->targets = parts->targets;
         w->client = parts->client;
@@ -450,8 +420,7 @@ int writer_new(sd_event *event, const WriterConfig *config, const WriterParts *p
         w->log.events = parts->events;
         w->changed = changed;
         w->userdata = userdata;
-        w->wake_at = USEC_INFINITY;
-        r = add_sources(w);
+        r = agenda_init(&w->agenda, event, SD_EVENT_PRIORITY_NORMAL, on_plan, on_wake, w);
         if (r < 0)
                 return r;
         lanes_add_user(w->lanes, on_moved, w);
@@ -471,16 +440,14 @@ const WriterStats *writer_stats(const Writer *w)
 
 bool writer_stalled(const Writer *w, usec_t now)
 {
-        return w->wake_at != USEC_INFINITY && now > w->wake_at + STALL_GRACE;
+        return agenda_stalled(&w->agenda, now);
 }
 
 Writer *writer_free(Writer *w)
 {
         if (!w)
                 return NULL;
-        (void) sd_event_source_disable_unref(w->planner);
-        (void) sd_event_source_disable_unref(w->waker);
-        (void) sd_event_unref(w->event);
+        agenda_done(&w->agenda);
         auths_unref(w->auths);
         buf_done(&w->body);
         free(w);
