@@ -3,6 +3,7 @@
 
 #include "accounts.h"
 #include "collection.h"
+#include "kube-object.h"
 #include "log.h"
 
 #include <errno.h>
@@ -124,7 +125,7 @@ static void on_gone(const cJSON *object, void *userdata)
 
         if (!n)
                 return;
-        account_plan_gone(&n->account, kube_account_version(object));
+        account_plan_gone(&n->account, kube_object_version(object));
         account_writer_mark_dirty(a->writer, n);
 }
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "kube-account.h"
+#include "kube-object.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,13 +16,6 @@
 #define ANNOTATION ANNOTATIONS "/eatr~1image-pull-secret" /* "/" in a JSON Pointer (RFC 6901) */
 
 /* --- reading --------------------------------------------------------------------------------------- */
-
-uint64_t kube_account_version(const cJSON *object)
-{
-        const char *s = json_string(json_get(object, "metadata"), "resourceVersion");
-
-        return s && *s && strspn(s, "0123456789") == strlen(s) ? strtoull(s, NULL, 10) : 0;
-}
 
 static unsigned count(const cJSON *j)
 {
@@ -79,7 +73,7 @@ int kube_account_read(const cJSON *object, const char *secret, KubeAccount *ret)
         *ret = (KubeAccount){
                 .exists = true,
                 .terminating = json_get(metadata, "deletionTimestamp"),
-                .resource_version = kube_account_version(object),
+                .resource_version = kube_object_version(object),
                 .n_annotations = count(annotations),
         };
         read_secrets(json_get(object, "imagePullSecrets"), secret, ret);

@@ -32,9 +32,6 @@ typedef struct KubeAccount {
  * call kube_account_done() on what was there before and on what is read. */
 int kube_account_read(const cJSON *object, const char *secret, KubeAccount *ret);
 
-/* The version of any object, 0 for what is no number. */
-uint64_t kube_account_version(const cJSON *object);
-
 /* Appends the JSON Patch that puts the Secret's name there; or the one that takes eatr's own entry out
  * again, and leaves no trace. Returns 0, -EMSGSIZE or -ENOMEM. */
 int kube_account_render_addition(const KubeAccount *a, const char *secret, Buf *b);

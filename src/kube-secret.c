@@ -3,6 +3,7 @@
 
 #include "encode.h"
 #include "hash.h"
+#include "kube-object.h"
 #include "kube-secret.h"
 
 #include <assert.h>
@@ -256,15 +257,6 @@ static usec_t read_time(const cJSON *annotations, const char *name)
         return s && clock_parse_rfc3339(s, &t) >= 0 ? t : 0;
 }
 
-/* A number as all of Kubernetes' own storage has it; 0 for anything else, which is older than every other.
- */
-static uint64_t read_version(const cJSON *metadata)
-{
-        const char *s = json_string(metadata, "resourceVersion");
-
-        return s && *s && strspn(s, "0123456789") == strlen(s) ? strtoull(s, NULL, 10) : 0;
-}
-
 static void read_id(const char *s, size_t size, char *ret)
 {
         (void) snprintf(ret, size, "%s", s && strlen(s) < size ? s : "");
@@ -286,7 +278,7 @@ void kube_secret_read(const cJSON *object, KubeSecret *ret)
         *ret = (KubeSecret){
                 .exists = true,
                 .going = json_get(metadata, "deletionTimestamp"),
-                .resource_version = read_version(metadata),
+                .resource_version = kube_object_version(object),
                 .renewed = read_time(annotations, RENEWED_ANNOTATION),
                 .expires = read_time(annotations, EXPIRES_ANNOTATION),
         };
